@@ -1,0 +1,24 @@
+// Every test: the Rust core and its models, then Node's. `node scripts/test.mjs rust model node browser` picks some.
+
+import { readdirSync } from 'node:fs'
+import { run } from './run.mjs'
+
+const tests = (folder) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.test.js'))
+    .map((name) => `${folder}/${name}`)
+
+const suites = {
+  rust: () => run('cargo', ['test', '--locked', '--profile', 'tested']),
+  model: () =>
+    run('cargo', ['test', '--locked', '--profile', 'tested', '--lib', '--target-dir', 'target/loom', 'model::'], {
+      env: { ...process.env, RUSTFLAGS: '--cfg loom' },
+    }),
+}
+
+const chosen = process.argv.slice(2)
+for (const name of chosen.length > 0 ? chosen : Object.keys(suites)) {
+  if (!suites[name]) throw new Error(`there is no suite "${name}": ${Object.keys(suites).join(', ')}`)
+  console.log(`\n# ${name}`)
+  suites[name]()
+}

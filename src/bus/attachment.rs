@@ -1,0 +1,426 @@
+//! One thread's place on a bus, whole: the thin place that introduces slab, ring, registry, wake and reap to each other.
+//! Both faces, Rust's and Node's, stand on it.
+
+use super::Options;
+use super::fanout::Fanout;
+use super::interest::Interest;
+use super::publisher::{Publication, Publisher, Refused};
+use super::reader::{Drained, Reader, Sink};
+use super::shared::{LOCK_WAIT, Membership, Shared};
+use super::stall::Stall;
+use crate::error::{Gap, OpenError, TopicError};
+use crate::layout::{MemberState, NAME_MAX, frame_bytes};
+use crate::registry::{MakeError, TopicId, hash_bits, in_use, name_hash};
+use crate::ring::Ring;
+use crate::segment::{LockError, Place, SegmentError};
+use crate::slab::Limit;
+use crate::sync::Ordering::Acquire;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How often an attached thread looks after the bus though nobody woke it.
+pub(crate) const TICK: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(crate) struct Attachment {
+    shared: Arc<Shared>,
+    /// None once left.
+    membership: Option<Membership>,
+    publisher: Publisher,
+    reader: Reader,
+    interest: Interest,
+    fanout: Fanout,
+    stall: Stall,
+    /// Topics left while the registry lock was held by another: their bits still stand in the table.
+    owed: Vec<TopicId>,
+    gaps: Vec<Gap>,
+}
+
+/// A topic as a publisher or subscriber holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TopicRef {
+    pub id: TopicId,
+    pub hash: u16,
+}
+
+/// A live subscription of this thread to a topic: messages from `from` on are its.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live {
+    pub topic: TopicRef,
+    #[cfg_attr(not(feature = "node"), expect(dead_code))] // the Rust face has one subscription per topic
+    pub from: u64,
+}
+
+impl Attachment {
+    pub fn open(options: &Options) -> Result<Attachment, OpenError> {
+        let sizes = options.check()?;
+        let place = Place::new(&options.name, options.mode);
+        let (shared, membership) = Shared::open(place, sizes, options.thread)?;
+        let (index, number) = (membership.index, membership.number);
+        let reader = Reader::new(&shared.parts(), index);
+        Ok(Attachment {
+            membership: Some(membership),
+            publisher: Publisher { index, number, pid: std::process::id(), limit: Limit::default() },
+            reader,
+            interest: Interest::default(),
+            fanout: Fanout::default(),
+            stall: Stall::default(),
+            owed: Vec::new(),
+            gaps: Vec::new(),
+            shared,
+        })
+    }
+
+    pub fn number(&self) -> u32 {
+        self.publisher.number
+    }
+    pub fn max_message(&self) -> u64 {
+        self.shared.segment.sizes().max_message
+    }
+    #[cfg(feature = "node")]
+    pub fn slab_bytes(&self) -> u64 {
+        self.shared.segment.sizes().slab_bytes
+    }
+    /// What an event loop polls to learn of a wake-up.
+    #[cfg(feature = "node")]
+    pub fn semaphore_fd(&self) -> Option<rustix::fd::BorrowedFd<'_>> {
+        self.membership.as_ref().map(|membership| membership.semaphore.fd())
+    }
+
+    // Topics
+
+    /// The topic of that name, made if need be. Waits for the registry lock at most `wait`, and only if the topic is not
+    /// known yet.
+    pub fn topic(&self, name: &str, wait: Duration) -> Result<TopicRef, TopicError> {
+        let bytes = name.as_bytes();
+        check_topic(bytes)?;
+        let hash = name_hash(bytes);
+        let found = |id| Ok(TopicRef { id, hash: hash_bits(hash) });
+        let topics = self.shared.topics();
+        if let Some(id) = self.shared.names.get(bytes).map(|id| *id).filter(|id| topics.is_live(*id)) {
+            return found(id);
+        }
+        if let Some(id) = topics.find(bytes, hash) {
+            self.remember(bytes, id);
+            return found(id);
+        }
+        let start = Instant::now();
+        loop {
+            match self.make_topic(bytes, hash, wait) {
+                // A publisher in flight still looks at the entry: it needs nanoseconds, unless it was stopped.
+                Err(TopicError::Busy(_)) if start.elapsed() < wait => std::thread::yield_now(),
+                Err(error) => return Err(error),
+                Ok(id) => return found(id),
+            }
+        }
+    }
+
+    fn make_topic(&self, name: &[u8], hash: u64, wait: Duration) -> Result<TopicId, TopicError> {
+        let _guard = self.shared.lock.acquire(wait)?;
+        self.find_or_make(name, hash)
+    }
+
+    /// Under the registry lock.
+    fn find_or_make(&self, name: &[u8], hash: u64) -> Result<TopicId, TopicError> {
+        let topics = self.shared.topics();
+        topics.recover();
+        let id = match topics.find_locked(name, hash) {
+            Some(id) => id,
+            None => {
+                if topics.wants_memory() {
+                    self.shared.segment.reserve_topics()?;
+                }
+                topics.make(name, hash)?
+            }
+        };
+        self.remember(name, id);
+        Ok(id)
+    }
+
+    fn remember(&self, name: &[u8], id: TopicId) {
+        let names = &self.shared.names;
+        // Names the table has long given to others must not pile up here.
+        if names.len() > 2 * self.shared.segment.sizes().topics as usize {
+            names.clear();
+        }
+        names.insert(name.into(), id);
+    }
+
+    pub fn topic_name(&self, id: TopicId) -> Option<String> {
+        String::from_utf8(self.shared.topics().name_of(id)?).ok()
+    }
+
+    // Publishing
+
+    pub fn publish(&mut self, topic: TopicRef, flags: u16, body: &[u8]) -> Result<u64, Refused> {
+        let shared = &self.shared;
+        let parts = shared.parts();
+        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: now_ms() };
+        let fanout = &mut self.fanout;
+        // A sleeping reader of quiet topics holds the slab without knowing: nudged.
+        let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
+        let position = self.publisher.publish(&parts, what, body, nudge)?;
+        self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index));
+        Ok(position)
+    }
+
+    /// While the slab is full, about every `interval`: looks who is in the way of `len` bytes, reaps the dead, cuts off
+    /// who is stuck for `stall_timeout` (None: nobody). True: something was done, there may be room.
+    pub fn relieve(
+        &mut self,
+        len: usize,
+        now: Instant,
+        interval: Duration,
+        stall_timeout: Option<Duration>,
+    ) -> bool {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        let wanted = frame_bytes(len);
+        let in_the_way = self.stall.look(&parts, self.publisher.index, wanted, now, interval, stall_timeout);
+        let mut done = false;
+        for member in in_the_way {
+            if member.cut {
+                // It learns of it when it looks; asleep, it would not look.
+                self.fanout.nudge(&parts, &shared.place, member.index);
+                done = true;
+            } else if !shared.lives(&parts.members[member.index as usize]) {
+                done |= self.bury(member.index, member.state);
+            }
+        }
+        done
+    }
+
+    /// The slab has room again: nobody is to blame any more.
+    pub fn relieved(&mut self) {
+        self.stall.over();
+    }
+
+    // Reading
+
+    /// Subscribes this thread to a topic it is not subscribed to. Live from the returned position on.
+    pub fn subscribe(&mut self, name: &str) -> Result<Live, TopicError> {
+        let bytes = name.as_bytes();
+        check_topic(bytes)?;
+        let hash = name_hash(bytes);
+        let start = Instant::now();
+        loop {
+            match self.try_subscribe(bytes, hash) {
+                Err(TopicError::Busy(_)) if start.elapsed() < LOCK_WAIT => std::thread::yield_now(),
+                result => return result,
+            }
+        }
+    }
+
+    fn try_subscribe(&mut self, name: &[u8], hash: u64) -> Result<Live, TopicError> {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        let guard = shared.lock.acquire(LOCK_WAIT)?;
+        let id = self.find_or_make(name, hash)?;
+        let topic = TopicRef { id, hash: hash_bits(hash) };
+        if !self.reader.is_reading() {
+            self.reader.join(&parts);
+        } else if self.reader.was_cut_off(&parts) {
+            // What was missed so far is of the topics so far: told before this one begins.
+            self.rejoin();
+        }
+        self.owed.retain(|owed| *owed != id);
+        self.interest.add(id, topic.hash);
+        shared.topics().set_subscriber(id, self.publisher.index, true);
+        drop(guard);
+        let from = self.reader.begin(&parts, &mut self.interest, id);
+        Ok(Live { topic, from })
+    }
+
+    /// The tail: a further subscription of this thread to a topic it reads begins here.
+    #[cfg(feature = "node")]
+    pub fn tail(&self) -> u64 {
+        self.shared.parts().tail.load(Acquire)
+    }
+
+    /// Ends this thread's subscription to a topic. What is read from now on is not of it.
+    pub fn unsubscribe(&mut self, topic: TopicRef) {
+        self.interest.remove(topic.id, topic.hash);
+        self.owed.push(topic.id);
+        if self.interest.is_empty() && self.reader.is_reading() {
+            self.reader.stop(&self.shared.parts());
+        }
+        // Not worth waiting for a stopped holder: the bit costs a publisher a needless post until the tick clears it.
+        self.pay_owed(Duration::from_millis(2));
+    }
+
+    fn pay_owed(&mut self, wait: Duration) {
+        if self.owed.is_empty() {
+            return;
+        }
+        let Ok(_guard) = self.shared.lock.acquire(wait) else { return };
+        let topics = self.shared.topics();
+        topics.recover();
+        for id in self.owed.drain(..) {
+            if topics.is_same(id) {
+                topics.set_subscriber(id, self.publisher.index, false);
+            }
+        }
+    }
+
+    /// Copies messages of interest into `sink`. After a cut-off: joins again, notes the gaps, goes on.
+    pub fn drain(&mut self, budget: u64, sink: &mut impl Sink) -> Drained {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        match self.reader.drain(&parts, &mut self.interest, budget, sink) {
+            Drained::Cut => {
+                self.rejoin();
+                Drained::More
+            }
+            drained => drained,
+        }
+    }
+
+    fn rejoin(&mut self) {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        for (id, from, to) in self.reader.rejoin(&parts, &mut self.interest) {
+            let topic = self.topic_name(id).unwrap_or_default();
+            self.gaps.push(Gap { topic, from, to });
+        }
+    }
+
+    /// What was missed, in the order in which it was noticed; to be told before what was drained since.
+    pub fn take_gaps(&mut self) -> Vec<Gap> {
+        std::mem::take(&mut self.gaps)
+    }
+
+    #[cfg(feature = "node")]
+    pub fn has_gaps(&self) -> bool {
+        !self.gaps.is_empty()
+    }
+
+    pub fn is_behind(&self) -> bool {
+        self.reader.is_reading() && self.reader.behind(&self.shared.parts())
+    }
+
+    /// Empties the semaphore and arms: look once more before sleeping.
+    pub fn arm(&mut self) {
+        if let Some(membership) = &self.membership {
+            membership.semaphore.empty();
+        }
+        self.reader.arm(&self.shared.parts());
+    }
+    pub fn disarm(&mut self) {
+        self.reader.disarm(&self.shared.parts());
+    }
+    pub fn wait(&self, timeout: Duration) {
+        if let Some(membership) = &self.membership {
+            membership.semaphore.wait(timeout);
+        }
+    }
+    /// Wakes this thread's own event loop.
+    #[cfg(feature = "node")]
+    pub fn post_self(&self) {
+        if let Some(membership) = &self.membership {
+            membership.semaphore.post();
+        }
+    }
+
+    // Looking after the bus
+
+    /// At least every second, whatever else happens: finalises what a dead or frozen publisher left at the tail, and
+    /// looks for the dead. True: drain now.
+    pub fn tick(&mut self) -> bool {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        // A corrupt tail is told by the next drain or publish.
+        let _ = Ring::of(&parts).help_at_tail();
+        self.pay_owed(Duration::ZERO);
+        self.reap_the_dead();
+        self.is_behind() || !self.gaps.is_empty()
+    }
+
+    /// Whether a post went to nobody since the last look: worth an early look for the dead.
+    pub fn suspects(&mut self) -> bool {
+        std::mem::take(&mut self.fanout.suspect)
+    }
+
+    pub fn reap_the_dead(&mut self) {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        for (index, member) in parts.members.iter().enumerate() {
+            let state = MemberState(member.identity.state.load(Acquire));
+            if in_use(member) && index as u32 != self.publisher.index && !shared.lives(member) {
+                self.bury(index as u32, state);
+            }
+        }
+    }
+
+    fn bury(&mut self, index: u32, seen: MemberState) -> bool {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        // Whoever holds the lock, holds it for microseconds; if not, the next tick comes.
+        let Ok(guard) = shared.lock.acquire(Duration::from_millis(2)) else { return false };
+        if !shared.bury(&guard, index, seen) {
+            return false;
+        }
+        self.fanout.post_all(&parts, &shared.place);
+        true
+    }
+
+    /// Leaves the bus; the last one removes it. Idempotent.
+    pub fn leave(&mut self) {
+        // A fork without exec has a copy of this, but the place is its parent's.
+        if let Some(membership) = self.membership.take().filter(|_| self.publisher.pid == std::process::id())
+        {
+            self.shared.leave(membership);
+        }
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
+}
+
+fn check_topic(name: &[u8]) -> Result<(), TopicError> {
+    if (1..=NAME_MAX).contains(&name.len()) && !name.contains(&0) {
+        return Ok(());
+    }
+    Err(TopicError::Invalid { len: name.len() })
+}
+
+impl From<LockError> for TopicError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Busy(waited) => TopicError::Busy(waited),
+            // Its files were removed under a living member: the registry cannot be changed any more.
+            LockError::Stale => {
+                let what = "the registry lock (the files of the bus were removed)".into();
+                TopicError::Os { what, error: std::io::ErrorKind::NotFound.into() }
+            }
+            LockError::Place(error) => {
+                TopicError::Os { what: "the registry lock".into(), error: std::io::Error::other(error) }
+            }
+        }
+    }
+}
+
+impl From<SegmentError> for TopicError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::NoSpace(e) => TopicError::NoSpace { needed: e.needed, available: e.available },
+            SegmentError::Os { id, error } => TopicError::Os { what: id, error },
+            error => TopicError::Os { what: "the segment".into(), error: std::io::Error::other(error) },
+        }
+    }
+}
+
+impl From<MakeError> for TopicError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::TableFull { capacity } => TopicError::TooMany { capacity },
+            MakeError::Busy => TopicError::Busy(Duration::ZERO),
+        }
+    }
+}

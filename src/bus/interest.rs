@@ -1,0 +1,161 @@
+//! What a member wants to read, and how far it has: one bit for each value of the hash bits a slot carries, so that
+//! foreign messages are passed without touching their frames, and the exact topics behind them.
+
+use crate::registry::TopicId;
+use std::collections::HashMap;
+
+const BITS: usize = 1 << 16;
+
+#[derive(Debug)]
+pub(crate) struct Interest {
+    map: Box<[u64]>,
+    /// How many of my topics share a bit; it goes with the last of them.
+    shared: HashMap<u16, u32>,
+    /// By topic index. Grows to the highest index subscribed to.
+    exact: Vec<Wanted>,
+    count: usize,
+    /// Delivered by the drain under way, (topic index, sequence): counted once the drain is believed.
+    passed: Vec<(u32, u64)>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted {
+    /// Generation + 1 of the topic I want here, 0 = none.
+    generation: u64,
+    /// Earlier positions are not mine.
+    from: u64,
+    /// The sequence of the last message delivered, or of the last before `from`.
+    last: u64,
+}
+
+impl Default for Interest {
+    fn default() -> Self {
+        let map = vec![0; BITS / 64].into();
+        Interest { map, shared: HashMap::new(), exact: Vec::new(), count: 0, passed: Vec::new() }
+    }
+}
+
+impl Interest {
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn may_want(&self, hash: u16) -> bool {
+        self.map[hash as usize / 64] >> (hash % 64) & 1 == 1
+    }
+
+    pub fn wants(&self, topic: TopicId, position: u64) -> bool {
+        let generation = topic.generation as u64 + 1;
+        self.exact.get(topic.index as usize).is_some_and(|w| w.generation == generation && position >= w.from)
+    }
+
+    /// From now on messages of the topic are looked at; delivered only after `begin`.
+    pub fn add(&mut self, topic: TopicId, hash: u16) {
+        let index = topic.index as usize;
+        if self.exact.len() <= index {
+            self.exact.resize((index + 1).next_power_of_two(), Wanted::default());
+        }
+        self.exact[index] = Wanted { generation: topic.generation as u64 + 1, from: u64::MAX, last: 0 };
+        self.count += 1;
+        *self.shared.entry(hash).or_insert(0) += 1;
+        self.map[hash as usize / 64] |= 1 << (hash % 64);
+    }
+
+    /// Messages at `from` and later are delivered; the topic's last before it has the number `before`.
+    pub fn begin(&mut self, topic: TopicId, from: u64, before: u64) {
+        let wanted = &mut self.exact[topic.index as usize];
+        wanted.from = from;
+        wanted.last = before;
+    }
+
+    pub fn remove(&mut self, topic: TopicId, hash: u16) {
+        let Some(wanted) = self.exact.get_mut(topic.index as usize) else { return };
+        if wanted.generation != topic.generation as u64 + 1 {
+            return;
+        }
+        *wanted = Wanted::default();
+        self.count -= 1;
+        if let Some(count) = self.shared.get_mut(&hash) {
+            *count -= 1;
+            if *count == 0 {
+                self.shared.remove(&hash);
+                self.map[hash as usize / 64] &= !(1 << (hash % 64));
+            }
+        }
+    }
+
+    pub fn topics(&self) -> Vec<TopicId> {
+        let wanted = self.exact.iter().enumerate().filter(|(_, wanted)| wanted.generation != 0);
+        wanted.map(|(at, w)| TopicId { index: at as u32, generation: (w.generation - 1) as u32 }).collect()
+    }
+
+    /// Notes a delivery of the drain under way.
+    pub fn pass(&mut self, topic: TopicId, sequence: u64) {
+        self.passed.push((topic.index, sequence));
+    }
+    /// The drain is believed: so are its deliveries.
+    pub fn keep_passed(&mut self) {
+        for (index, sequence) in self.passed.drain(..) {
+            self.exact[index as usize].last = sequence;
+        }
+    }
+    pub fn drop_passed(&mut self) {
+        self.passed.clear();
+    }
+
+    /// After a cut-off, reading on at `from` where the topic's last message before has `number`: what was missed, first
+    /// and last.
+    pub fn skip_to(&mut self, topic: TopicId, from: u64, number: u64) -> Option<(u64, u64)> {
+        let wanted = &mut self.exact[topic.index as usize];
+        wanted.from = wanted.from.max(from);
+        let missed = (number > wanted.last).then_some((wanted.last + 1, number));
+        wanted.last = wanted.last.max(number);
+        missed
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bit_goes_only_with_the_last_topic_that_shares_it() {
+        let mut interest = Interest::default();
+        let (a, b) = (TopicId { index: 1, generation: 1 }, TopicId { index: 2, generation: 9 });
+        for topic in [a, b] {
+            interest.add(topic, 7);
+            interest.begin(topic, 0, 0);
+        }
+        interest.remove(a, 7);
+        assert!(interest.may_want(7) && !interest.wants(a, 0) && interest.wants(b, 0));
+        interest.remove(b, 7);
+        assert!(!interest.may_want(7) && interest.is_empty());
+    }
+
+    #[test]
+    fn another_generation_of_an_entry_is_another_topic() {
+        let mut interest = Interest::default();
+        interest.add(TopicId { index: 3, generation: 0 }, 1);
+        interest.begin(TopicId { index: 3, generation: 0 }, 5, 0);
+        assert!(!interest.wants(TopicId { index: 3, generation: 1 }, 9));
+        assert!(!interest.wants(TopicId { index: 3, generation: 0 }, 4));
+        assert!(interest.wants(TopicId { index: 3, generation: 0 }, 5));
+        interest.remove(TopicId { index: 3, generation: 1 }, 1);
+        assert!(interest.wants(TopicId { index: 3, generation: 0 }, 5));
+    }
+
+    #[test]
+    fn a_gap_is_what_lies_between_the_last_delivered_and_the_number_found() {
+        let mut interest = Interest::default();
+        let topic = TopicId { index: 0, generation: 1 };
+        interest.add(topic, 1);
+        interest.begin(topic, 10, 41);
+        assert_eq!(interest.skip_to(topic, 20, 41), None);
+        interest.pass(topic, 42);
+        interest.drop_passed();
+        assert_eq!(interest.skip_to(topic, 30, 50), Some((42, 50)));
+        interest.pass(topic, 51);
+        interest.keep_passed();
+        assert_eq!(interest.skip_to(topic, 40, 52), Some((52, 52)));
+    }
+}

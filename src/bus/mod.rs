@@ -1,0 +1,290 @@
+//! The public Rust API. A [`Bus`] is one member: one thread's place on the bus; other threads open their own.
+
+mod attachment;
+mod fanout;
+mod interest;
+mod message;
+mod options;
+mod publisher;
+mod reader;
+mod shared;
+mod stall;
+
+pub use message::Message;
+pub use options::Options;
+
+#[cfg(feature = "node")]
+pub(crate) use attachment::{Attachment, Live, TICK, TopicRef};
+#[cfg(not(feature = "node"))]
+use attachment::{Attachment, Live, TICK, TopicRef};
+#[cfg(feature = "node")]
+pub(crate) use publisher::Refused;
+#[cfg(not(feature = "node"))]
+use publisher::Refused;
+pub(crate) use reader::{Drained, Head, Sink};
+/// What models and property tests run by hand.
+#[cfg(test)]
+pub(crate) mod inside {
+    #[cfg(loom)]
+    pub(crate) use super::fanout::Fanout;
+    #[cfg(loom)]
+    pub(crate) use super::interest::Interest;
+    pub(crate) use super::publisher::{Publication, Publisher, Refused};
+    #[cfg(loom)]
+    pub(crate) use super::reader::{Reader, cut_off};
+}
+
+use crate::error::{OpenError, PublishError, RecvError, TopicError};
+use crate::layout::FLAG_RAW;
+use serde::Serialize;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Positions and bytes one drain takes.
+const BATCH: u64 = 1024;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// How often a publisher that found the slab full looks again at once before it begins to sleep between looks.
+const SPIN: u32 = 64;
+const PAUSE_MIN: Duration = Duration::from_micros(50);
+const PAUSE_MAX: Duration = Duration::from_millis(2);
+
+/// A bus, as one thread holds it. Dropping it leaves the bus; the last to leave removes it.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let name = format!("doc-{}", std::process::id());
+/// use slabcast::{Bus, Options};
+///
+/// let mut bus = Bus::open(Options::new(name))?;
+/// bus.subscribe("room:100")?;
+/// bus.publish("room:100", &("ann", "hi"))?;
+/// let message = bus.recv()?;
+/// assert_eq!(message.decode::<(String, String)>()?, ("ann".into(), "hi".into()));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Bus {
+    at: Attachment,
+    subscribed: HashMap<Arc<str>, TopicRef>,
+    names: HashMap<u32, (TopicRef, Arc<str>)>,
+    inbox: VecDeque<Message>,
+    inbox_bytes: usize,
+    inbox_max: usize,
+    stall_timeout: Option<Duration>,
+    ticked: Instant,
+}
+
+impl Bus {
+    /// Opens the bus of that name, or makes it. Errors: see [`OpenError`].
+    pub fn open(options: Options) -> Result<Bus, OpenError> {
+        let at = Attachment::open(&options)?;
+        Ok(Bus {
+            at,
+            subscribed: HashMap::new(),
+            names: HashMap::new(),
+            inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            inbox_max: options.inbox,
+            stall_timeout: options.stall_timeout,
+            ticked: Instant::now(),
+        })
+    }
+
+    /// This member's number, as others see it in [`Message::publisher`].
+    pub fn member(&self) -> u32 {
+        self.at.number()
+    }
+
+    /// Subscribes to a topic: everything published from now on, by anyone, nothing from before. Again: no effect.
+    pub fn subscribe(&mut self, topic: &str) -> Result<(), TopicError> {
+        if !self.subscribed.contains_key(topic) {
+            let Live { topic: topic_ref, .. } = self.at.subscribe(topic)?;
+            let name: Arc<str> = topic.into();
+            self.names.insert(topic_ref.id.index, (topic_ref, name.clone()));
+            self.subscribed.insert(name, topic_ref);
+        }
+        Ok(())
+    }
+
+    /// Ends the subscription to a topic: no message of it is received any more. False: there was none.
+    pub fn unsubscribe(&mut self, topic: &str) -> bool {
+        let Some((name, topic_ref)) = self.subscribed.remove_entry(topic) else { return false };
+        self.at.unsubscribe(topic_ref);
+        self.names.remove(&topic_ref.id.index);
+        self.inbox.retain(|message| message.topic != name);
+        self.inbox_bytes = self.inbox.iter().map(|message| message.body.len()).sum();
+        true
+    }
+
+    /// Publishes a value as MessagePack. Waits while the slab is full: at most `stall_timeout` for a stuck reader.
+    /// Its own messages are taken in meanwhile, up to the option `inbox`. Returns the message's position.
+    pub fn publish<T: Serialize + ?Sized>(&mut self, topic: &str, message: &T) -> Result<u64, PublishError> {
+        let body = rmp_serde::to_vec_named(message)?;
+        self.publish_waiting(topic, 0, &body)
+    }
+
+    /// As [`publish`](Self::publish); `PublishError::Full` at once where that would wait.
+    pub fn try_publish<T: Serialize + ?Sized>(
+        &mut self,
+        topic: &str,
+        message: &T,
+    ) -> Result<u64, PublishError> {
+        let body = rmp_serde::to_vec_named(message)?;
+        self.publish_once(topic, 0, &body)
+    }
+
+    /// Publishes bytes as they are. Waits as [`publish`](Self::publish) does.
+    pub fn publish_raw(&mut self, topic: &str, bytes: &[u8]) -> Result<u64, PublishError> {
+        self.publish_waiting(topic, FLAG_RAW, bytes)
+    }
+
+    fn publish_once(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
+        let (needed, available) = (body.len() as u64, self.at.max_message());
+        if needed > available {
+            return Err(PublishError::TooLarge { needed, available });
+        }
+        loop {
+            let topic = self.at.topic(topic, shared::LOCK_WAIT)?;
+            return match self.at.publish(topic, flags, body) {
+                Ok(position) => Ok(position),
+                Err(Refused::Full) => Err(PublishError::Full),
+                Err(Refused::Corrupt) => Err(TopicError::Corrupt.into()),
+                // Its entry went to another name: looked up again.
+                Err(Refused::Moved) => continue,
+            };
+        }
+    }
+
+    fn publish_waiting(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
+        let mut tries = 0u32;
+        let mut pause = PAUSE_MIN;
+        loop {
+            match self.publish_once(topic, flags, body) {
+                Err(PublishError::Full) => {}
+                result => {
+                    if tries > 0 {
+                        self.at.relieved();
+                    }
+                    return result;
+                }
+            }
+            // What holds the slab may be this bus' own unread messages.
+            if self.at.is_behind() {
+                if self.inbox_bytes >= self.inbox_max {
+                    return Err(PublishError::InboxFull { bytes: self.inbox_bytes });
+                }
+                self.take_in().map_err(|_| TopicError::Corrupt)?;
+            }
+            tries += 1;
+            if tries < SPIN {
+                std::thread::yield_now();
+            } else if !self.at.relieve(body.len(), Instant::now(), pause, self.stall_timeout) {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+
+    /// The next message, waiting for it.
+    pub fn recv(&mut self) -> Result<Message, RecvError> {
+        loop {
+            if let Some(message) = self.recv_timeout(Duration::from_secs(3600))? {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// The next message, waiting for it at most `timeout`; None when there was none.
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, RecvError> {
+        let start = Instant::now();
+        loop {
+            if let Some(message) = self.try_recv()? {
+                return Ok(Some(message));
+            }
+            let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+                return Ok(None);
+            };
+            // R9: emptied, armed, looked once more.
+            self.at.arm();
+            if !self.at.is_behind() {
+                self.at.wait(left.min(TICK.saturating_sub(self.ticked.elapsed())));
+            }
+            self.at.disarm();
+        }
+    }
+
+    /// The next message, if there is one.
+    pub fn try_recv(&mut self) -> Result<Option<Message>, RecvError> {
+        if self.inbox.is_empty() {
+            if self.ticked.elapsed() >= TICK || self.at.suspects() {
+                self.ticked = Instant::now();
+                self.at.tick();
+            }
+            self.take_in()?;
+        }
+        // What was missed is told before what came since.
+        let gaps = self.at.take_gaps();
+        if !gaps.is_empty() {
+            return Err(RecvError::Gap(gaps));
+        }
+        let message = self.inbox.pop_front();
+        if let Some(message) = &message {
+            self.inbox_bytes -= message.body.len();
+        }
+        Ok(message)
+    }
+
+    fn take_in(&mut self) -> Result<(), RecvError> {
+        let mut batch = Batch::default();
+        let drained = self.at.drain(BATCH, &mut batch);
+        for (head, body) in batch.messages {
+            let Some((_, name)) =
+                self.names.get(&head.topic.index).filter(|(topic, _)| topic.id == head.topic)
+            else {
+                continue;
+            };
+            self.inbox_bytes += body.len();
+            self.inbox.push_back(Message {
+                topic: name.clone(),
+                sequence: head.sequence,
+                position: head.position,
+                member: head.member,
+                pid: head.pid,
+                time_ms: head.time_ms,
+                raw: head.flags & FLAG_RAW != 0,
+                body,
+            });
+        }
+        if drained == Drained::Corrupt { Err(RecvError::Corrupt) } else { Ok(()) }
+    }
+
+    /// Leaves the bus, as dropping it does.
+    pub fn close(mut self) {
+        self.at.leave();
+    }
+}
+
+/// A drain's messages, believed once it has returned.
+#[derive(Default)]
+struct Batch {
+    messages: Vec<(Head, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Sink for Batch {
+    fn fits(&mut self, len: usize) -> bool {
+        self.messages.is_empty() || self.bytes + len <= BATCH_BYTES
+    }
+    fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
+        let mut body = vec![0; head.len];
+        copy(&mut body);
+        self.bytes += head.len;
+        self.messages.push((*head, body));
+    }
+    fn discard(&mut self) {
+        self.messages.clear();
+    }
+}

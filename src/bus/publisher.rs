@@ -1,0 +1,86 @@
+//! Publishing: check, reserve, write, commit, post. One per member; one thread at a time (`inflight` has one writer).
+
+use crate::layout::{Frame, FrameFields, Parts, TopicState};
+use crate::registry::TopicId;
+use crate::ring::Ring;
+use crate::slab::{Limit, Slab};
+use crate::sync::{Ordering, fence, step};
+use Ordering::{Acquire, Release, SeqCst};
+
+/// Why a message was not published now. Nothing of it is in the bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No room before somebody reads on.
+    Full,
+    /// The topic's entry serves another name by now, or is about to: look the name up again.
+    Moved,
+    /// The segment holds what no publisher wrote.
+    Corrupt,
+}
+
+/// The writing half of a member.
+#[derive(Debug)]
+pub(crate) struct Publisher {
+    pub index: u32,
+    pub number: u32,
+    pub pid: u32,
+    pub limit: Limit,
+}
+
+/// What is published, beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Publication {
+    pub topic: TopicId,
+    pub hash: u16,
+    pub flags: u16,
+    pub time_ms: u64,
+}
+
+impl Publisher {
+    /// Publishes `body`; the caller posts to the sleepers afterwards. `laggard` is called as by `Slab::limit`.
+    /// Returns the message's position.
+    pub fn publish(
+        &mut self,
+        parts: &Parts<'_>,
+        what: Publication,
+        body: &[u8],
+        laggard: impl FnMut(usize),
+    ) -> Result<u64, Refused> {
+        let me = &parts.members[self.index as usize];
+        let topic = parts.topics.get(what.topic.index).ok_or(Refused::Moved)?;
+        let expected = TopicState::new(what.topic.generation, TopicState::VALID).0;
+        if topic.state.load(Acquire) != expected {
+            return Err(Refused::Moved);
+        }
+        let slab = Slab::of(parts);
+        let at = slab.reserve(me, body.len(), &mut self.limit, laggard).map_err(|_| Refused::Full)?;
+        step("publish: reserved");
+        // Two partners. R12: the fence of a retirement; either it sees this reservation, or the state is seen changed
+        // here. And the release that a reader's acquire fence meets: who reads a byte written from here on knows of
+        // the reservation, and so that what it held before is gone.
+        fence(SeqCst);
+        if topic.state.load(Acquire) != expected {
+            me.inflight.store(0, Release);
+            return Err(Refused::Moved);
+        }
+        let unit = slab.unit(at);
+        Frame::at(parts.blocks, unit).write(&FrameFields {
+            floor: self.limit.floor,
+            topic_index: what.topic.index,
+            topic_generation: what.topic.generation,
+            member_index: self.index,
+            member_number: self.number,
+            pid: self.pid,
+            len: body.len() as u32,
+            time_ms: what.time_ms,
+            flags: what.flags,
+        });
+        step("publish: header written");
+        slab.write_body(at, body);
+        step("publish: written");
+        let committed = Ring::of(parts).commit(unit, what.topic.index, what.hash);
+        // R3: only now that the tail is past it. Release: whoever sees it cleared sees that tail.
+        me.inflight.store(0, Release);
+        committed.map_err(|_| Refused::Corrupt)
+    }
+}

@@ -1,0 +1,398 @@
+//! One bus in one process: the mapping, its folder and its lock, shared by all threads that are attached to it. Opening
+//! the first, attaching, leaving, removing the last: each under the registry lock.
+
+use super::fanout::Fanout;
+use crate::error::OpenError;
+use crate::layout::{Identity, MemberState, Parts, Sizes};
+use crate::reap::reap;
+use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, identity_of, in_use};
+use crate::segment::{
+    Guard, LockError, Place, PlaceError, RegistryLock, Segment, SegmentError, Witness, anyone_lives,
+    free_bytes, is_ours, lives, remove_all_member_files, remove_bus, sweep,
+};
+use crate::sync::Ordering::{Acquire, Release};
+use crate::wake::Semaphore;
+use dashmap::DashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Weak};
+use std::time::Duration;
+
+/// How long opening, subscribing and leaving wait for the registry lock: its holders need microseconds.
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Each failed try means that somebody else removed the bus at that moment; this often, it is something else.
+const TRIES: usize = 1000;
+
+/// The buses this process has open. Threads that open the same one share its mapping.
+static OPEN: LazyLock<DashMap<PathBuf, Weak<Shared>>> = LazyLock::new(DashMap::new);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub segment: Segment,
+    pub place: Place,
+    pub lock: RegistryLock,
+    /// Names looked up so far. An id that no longer holds is noticed when it is used.
+    pub names: DashMap<Box<[u8]>, TopicId>,
+}
+
+/// One thread's place on a bus, and the two files that go with it.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    pub index: u32,
+    pub number: u32,
+    pub semaphore: Semaphore,
+    pub witness: Witness,
+}
+
+impl Shared {
+    /// Opens the bus at `place`, or makes it, and attaches the calling thread to it.
+    pub fn open(place: Place, sizes: Sizes, thread: u32) -> Result<(Arc<Shared>, Membership), OpenError> {
+        sweep(&place);
+        for _ in 0..TRIES {
+            match Shared::try_open(&place, sizes, thread) {
+                // The last member removed it in the middle: what it removed is gone, the next try makes it anew.
+                Err(Attempt::Again) => continue,
+                Err(Attempt::Failed(error)) => return Err(error),
+                Ok(open) => return Ok(open),
+            }
+        }
+        Err(os(place.folder(), io::ErrorKind::NotFound.into()))
+    }
+
+    fn try_open(place: &Place, sizes: Sizes, thread: u32) -> Result<(Arc<Shared>, Membership), Attempt> {
+        place.ensure()?;
+        let lock = RegistryLock::open(place)?;
+        let guard = lock.acquire(LOCK_WAIT)?;
+        let known = OPEN.get(place.folder()).and_then(|weak| weak.upgrade());
+        // Ours only if the pointer still leads to it: its files may have been removed under us.
+        let pointer = match std::fs::read_to_string(place.pointer()) {
+            Ok(id) => Some(id),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            // Not to be read is not the same as not there: no second bus is made beside a living one.
+            Err(error) => return Err(Attempt::Failed(PlaceError::io(&place.pointer(), error).into())),
+        };
+        if let Some(shared) = known.filter(|shared| pointer.as_deref() == Some(shared.segment.id())) {
+            // Under the lock just taken: it is the one `shared` has, by another handle.
+            let membership = shared.attach(&guard, thread)?;
+            return Ok((shared, membership));
+        }
+        let segment = match pointer {
+            Some(id) => match open_existing(&id, place)? {
+                Some(segment) => segment,
+                None => create(place, sizes)?,
+            },
+            None => create(place, sizes)?,
+        };
+        let shared = Arc::new(Shared { segment, place: place.clone(), lock, names: DashMap::new() });
+        let membership = shared.attach(&guard, thread)?;
+        OPEN.insert(place.folder().to_owned(), Arc::downgrade(&shared));
+        Ok((shared, membership))
+    }
+
+    pub fn parts(&self) -> Parts<'_> {
+        self.segment.parts()
+    }
+
+    pub fn topics(&self) -> Topics<'_> {
+        Topics {
+            header: self.segment.header(),
+            log: self.segment.log(),
+            buckets: self.segment.buckets(),
+            names: self.segment.names(),
+            parts: self.segment.parts(),
+            capacity: self.segment.sizes().topics,
+        }
+    }
+
+    fn attach(&self, guard: &Guard, thread: u32) -> Result<Membership, OpenError> {
+        let attached = self.try_attach(guard, thread);
+        if attached.is_err() && self.is_deserted() {
+            // A first opener that cannot attach to the bus it made leaves nothing behind.
+            self.remove(guard);
+        }
+        attached
+    }
+
+    fn try_attach(&self, guard: &Guard, thread: u32) -> Result<Membership, OpenError> {
+        self.topics().recover();
+        let parts = self.parts();
+        let mine = Identity::mine();
+        let newcomer = match self.choose_place(guard) {
+            Ok(newcomer) => newcomer,
+            Err(AttachError::Full { capacity }) => return Err(OpenError::TooManyMembers { capacity }),
+        };
+        self.remove_strays();
+        let mode = self.place.mode();
+        let (lock, fifo) =
+            (self.place.member_lock(newcomer.number), self.place.member_semaphore(newcomer.number));
+        let witness = Witness::create(&lock, mine, mode).map_err(|error| os(&lock, error))?;
+        let semaphore = Semaphore::create(&fifo, mode).map_err(|error| {
+            self.remove_member_files(newcomer.number);
+            os(&fifo, error)
+        })?;
+        attach(&parts, newcomer, mine, thread);
+        Ok(Membership { index: newcomer.index, number: newcomer.number, semaphore, witness })
+    }
+
+    /// A free place. Before it says that there is none, those of the dead are taken back.
+    fn choose_place(&self, guard: &Guard) -> Result<Newcomer, AttachError> {
+        let parts = self.parts();
+        let chosen = Newcomer::choose(self.segment.header(), &parts);
+        if chosen.is_ok() {
+            return chosen;
+        }
+        let mut buried = false;
+        for (index, member) in parts.members.iter().enumerate() {
+            let seen = MemberState(member.identity.state.load(Acquire));
+            if in_use(member) && !self.lives(member) {
+                buried |= self.bury(guard, index as u32, seen);
+            }
+        }
+        if !buried {
+            return chosen;
+        }
+        Fanout::default().post_all(&parts, &self.place);
+        Newcomer::choose(self.segment.header(), &parts)
+    }
+
+    /// Takes the place of a dead member back, with its files. True: the caller posts to every member.
+    pub fn bury(&self, _guard: &Guard, index: u32, seen: MemberState) -> bool {
+        let topics = self.topics();
+        topics.recover();
+        let buried = matches!(reap(&self.parts(), &topics, index, seen), Ok(true));
+        if buried {
+            self.remove_member_files(seen.number());
+        }
+        buried
+    }
+
+    /// Whether nobody is attached who lives.
+    fn is_deserted(&self) -> bool {
+        self.parts().members.iter().all(|member| number_in_use(member).is_none_or(|_| !self.lives(member)))
+    }
+
+    fn remove(&self, _guard: &Guard) {
+        self.segment.mark_closed();
+        // By the name known here: the file that has it might not be readable now.
+        Segment::unlink(self.segment.id());
+        remove_bus(&self.place);
+    }
+
+    /// Removes the files of members that are none any more: a death between making them and attaching, or between
+    /// detaching and removing them.
+    fn remove_strays(&self) {
+        let parts = self.parts();
+        let numbers: Vec<u32> = parts.members.iter().filter_map(number_in_use).collect();
+        for (number, path) in self.place.member_files().unwrap_or_default() {
+            if !numbers.contains(&number) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// Removes a member's files; it is attached no more.
+    pub fn remove_member_files(&self, number: u32) {
+        let _ = std::fs::remove_file(self.place.member_semaphore(number));
+        let _ = std::fs::remove_file(self.place.member_lock(number));
+    }
+
+    /// Gives the place of a living member back. The last one removes the bus.
+    pub fn leave(&self, membership: Membership) {
+        let index = membership.index;
+        let parts = self.parts();
+        let member = &parts.members[index as usize];
+        // From here on whoever looks may do the rest: this thread might not get the lock.
+        let state = MemberState(member.identity.state.load(Acquire));
+        member.identity.state.store(state.with_phase(MemberState::LEAVING).0, Release);
+        member.inflight.store(0, Release);
+        let guard = match self.lock.acquire(LOCK_WAIT) {
+            Ok(guard) => guard,
+            Err(error) => return self.leave_unlocked(error),
+        };
+        // Another may have reaped it while we waited, and the place may be somebody else's by now.
+        let state = MemberState(member.identity.state.load(Acquire));
+        if state.number() == membership.number && state.in_use() {
+            self.topics().recover();
+            self.topics().forget_member(index);
+            detach(member);
+        }
+        drop(membership.semaphore);
+        drop(membership.witness);
+        self.remove_member_files(membership.number);
+        if self.is_deserted() {
+            self.remove(&guard);
+        }
+    }
+
+    /// Others reap whoever leaves without the lock. Where the bus' files were removed under it, nobody else will ever find
+    /// the memory's name.
+    fn leave_unlocked(&self, error: LockError) {
+        let pointer = std::fs::read_to_string(self.place.pointer());
+        let is_named = pointer
+            .map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |id| id == self.segment.id());
+        if matches!(error, LockError::Stale) && !is_named && self.is_deserted() {
+            Segment::unlink(self.segment.id());
+        }
+    }
+
+    /// Whether a member in use lives.
+    pub fn lives(&self, member: &crate::layout::Member) -> bool {
+        let state = MemberState(member.identity.state.load(Acquire));
+        state.phase() != MemberState::LEAVING
+            && lives(Some(identity_of(member)), &self.place.member_lock(state.number()), Identity::mine())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Only our own entry: another thread may have opened the bus anew meanwhile.
+        OPEN.remove_if(self.place.folder(), |_, weak| weak.strong_count() == 0);
+    }
+}
+
+fn number_in_use(member: &crate::layout::Member) -> Option<u32> {
+    in_use(member).then(|| MemberState(member.identity.state.load(Acquire)).number())
+}
+
+/// The segment a pointer names. None: dead, removed or left by an older boot, and now cleaned away.
+fn open_existing(id: &str, place: &Place) -> Result<Option<Segment>, OpenError> {
+    if !is_ours(id) {
+        return Err(OpenError::Corrupt("its pointer file names something else".into()));
+    }
+    match Segment::open(id, place) {
+        Ok(segment) => {
+            let parts = segment.parts();
+            let mine = Identity::mine();
+            let living = segment.is_open()
+                && parts.members.iter().filter(|member| in_use(member)).any(|member| {
+                    let state = MemberState(member.identity.state.load(Acquire));
+                    state.phase() != MemberState::LEAVING
+                        && lives(Some(identity_of(member)), &place.member_lock(state.number()), mine)
+                });
+            if living {
+                return Ok(Some(segment));
+            }
+        }
+        Err(SegmentError::Place(error)) => return Err(error.into()),
+        Err(error) if anyone_lives(place) => return Err(error.into()),
+        Err(_) => {}
+    }
+    // Nobody lives there: what is left makes room.
+    Segment::unlink(id);
+    let _ = std::fs::remove_file(place.pointer());
+    remove_all_member_files(place);
+    Ok(None)
+}
+
+/// Makes the segment under a random name and only then lets the pointer name it. The name is noted first, so that a
+/// death on the way leaves nothing unknown.
+fn create(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
+    let made = build(place, sizes);
+    if made.is_err() {
+        // A first opener that cannot make its bus leaves nothing behind.
+        remove_bus(place);
+    }
+    made
+}
+
+fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
+    let making = place.pointer_in_making();
+    if let Some(id) = std::fs::read_to_string(&making).ok().filter(|id| is_ours(id)) {
+        Segment::unlink(&id);
+    }
+    let mut random = [0u8; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| os(Path::new("getrandom"), error.into()))?;
+    let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
+    write_file(&making, &id, place.mode()).map_err(|error| os(&making, error))?;
+    let segment = Segment::create(&id, place, sizes)?;
+    std::fs::rename(&making, place.pointer()).map_err(|error| os(&making, error))?;
+    Ok(segment)
+}
+
+fn write_file(path: &Path, text: &str, mode: u32) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let _ = std::fs::remove_file(path);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.write_all(text.as_bytes())
+}
+
+/// How one try to open ended without a bus.
+enum Attempt {
+    /// It was being removed.
+    Again,
+    Failed(OpenError),
+}
+
+impl From<OpenError> for Attempt {
+    fn from(error: OpenError) -> Self {
+        Attempt::Failed(error)
+    }
+}
+impl From<PlaceError> for Attempt {
+    fn from(error: PlaceError) -> Self {
+        if error.is_gone() { Attempt::Again } else { Attempt::Failed(error.into()) }
+    }
+}
+impl From<LockError> for Attempt {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Stale => Attempt::Again,
+            LockError::Busy(waited) => Attempt::Failed(OpenError::Busy(waited)),
+            LockError::Place(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlaceError> for OpenError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Stranger(stranger) => {
+                OpenError::Access { owner: stranger.owner, reason: stranger.to_string() }
+            }
+            PlaceError::Io { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                OpenError::Access { owner: owner_of(&path), reason: format!("{path}: {error}") }
+            }
+            PlaceError::Io { path, error } => os(Path::new(&path), error),
+        }
+    }
+}
+
+/// What the smallest file takes.
+const PAGE: u64 = 4096;
+
+fn os(what: &Path, error: io::Error) -> OpenError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return OpenError::NoSpace { needed: PAGE, available: free_bytes() };
+    }
+    OpenError::Os { what: what.display().to_string(), error }
+}
+
+fn owner_of(path: &str) -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    let mut path = Some(Path::new(path));
+    // The file itself may be out of sight: then the nearest folder that can be seen.
+    while let Some(at) = path {
+        if let Ok(meta) = std::fs::symlink_metadata(at) {
+            return meta.uid();
+        }
+        path = at.parent();
+    }
+    0
+}
+
+impl From<SegmentError> for OpenError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::NoSpace(e) => OpenError::NoSpace { needed: e.needed, available: e.available },
+            SegmentError::Place(error) => error.into(),
+            SegmentError::Version { found, expected } => OpenError::LayoutVersion { found, expected },
+            SegmentError::Corrupt(what) => OpenError::Corrupt(what.into()),
+            SegmentError::Gone(id) => os(Path::new(&id), io::ErrorKind::NotFound.into()),
+            SegmentError::Os { id, error } => os(Path::new(&id), error),
+        }
+    }
+}

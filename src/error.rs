@@ -1,0 +1,234 @@
+//! One error enum per verb. Each error has a stable code, the same a JavaScript user sees, and its facts as fields.
+
+use std::time::Duration;
+
+/// Why a bus could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The name, or a size, is outside its limits.
+    #[error("the option `{option}` must be {expected}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// What it may be.
+        expected: String,
+    },
+    /// The memory file system has too little room.
+    #[error(
+        "{needed} bytes of shared memory are needed and {available} are free in /dev/shm: choose a smaller `size`, or \
+         give it more room (Docker: --shm-size)"
+    )]
+    NoSpace {
+        /// Bytes the bus wanted to reserve.
+        needed: u64,
+        /// Bytes free.
+        available: u64,
+    },
+    /// Files of this name belong to somebody else, or are open to more people than asked for.
+    #[error("{reason}: choose another name, or remove it")]
+    Access {
+        /// What stands there, whose it is, and what was expected.
+        reason: String,
+        /// Numeric id of the owner.
+        owner: u32,
+    },
+    /// Living processes use another version of the segment.
+    #[error(
+        "the bus is in use by processes with layout version {found}, this slabcast has {expected}: bring them to the \
+         same version, or choose another name"
+    )]
+    LayoutVersion {
+        /// Of the living segment.
+        found: u32,
+        /// Of this crate.
+        expected: u32,
+    },
+    /// The segment is not what slabcast writes.
+    #[error("the segment is corrupt ({0}): end every process of this bus and start anew")]
+    Corrupt(String),
+    /// As many threads are attached as the bus was made for.
+    #[error("{capacity} threads are attached, as many as the bus was opened for (option `members`)")]
+    TooManyMembers {
+        /// The option `members` of the bus' creator.
+        capacity: u32,
+    },
+    /// Another process held the registry lock all the time; it is probably stopped.
+    #[error(
+        "the registry of the bus was locked by another process for {0:?}: is one of its processes stopped?"
+    )]
+    Busy(Duration),
+    /// The system refused.
+    #[error("{what}: {error}")]
+    Os {
+        /// What was asked of it.
+        what: String,
+        /// Its answer.
+        error: std::io::Error,
+    },
+}
+
+impl OpenError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            OpenError::Option { .. } => "ERR_OUT_OF_RANGE",
+            OpenError::NoSpace { .. } => "ERR_NO_SPACE",
+            OpenError::Access { .. } => "ERR_ACCESS",
+            OpenError::LayoutVersion { .. } => "ERR_LAYOUT_VERSION",
+            OpenError::Corrupt(_) => "ERR_CORRUPT",
+            OpenError::TooManyMembers { .. } => "ERR_TOO_MANY_MEMBERS",
+            OpenError::Busy(_) => "ERR_TIMEOUT",
+            OpenError::Os { .. } => "ERR_SYSTEM",
+        }
+    }
+}
+
+/// Why a topic could not be found or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TopicError {
+    /// Not 1 to 255 bytes of UTF-8 without NUL.
+    #[error("a topic is 1 to 255 bytes of UTF-8 without NUL; this one has {len} bytes")]
+    Invalid {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// Every entry of the table has subscribers.
+    #[error("all {capacity} topics of the bus have subscribers (option `topics`)")]
+    TooMany {
+        /// The option `topics` of the bus' creator.
+        capacity: u32,
+    },
+    /// The memory file system has too little room for another topic.
+    #[error(
+        "{needed} bytes of shared memory are needed for more topics and {available} are free (Docker: --shm-size)"
+    )]
+    NoSpace {
+        /// Bytes wanted.
+        needed: u64,
+        /// Bytes free.
+        available: u64,
+    },
+    /// The registry lock is held, or an entry is still in use by a publisher in flight: try again.
+    #[error(
+        "the registry of the bus was locked by another process for {0:?}: is one of its processes stopped?"
+    )]
+    Busy(Duration),
+    /// The segment is not what slabcast writes.
+    #[error("the segment is corrupt: end every process of this bus and start anew")]
+    Corrupt,
+    /// The bus was closed.
+    #[error("the bus is closed")]
+    Closed,
+    /// The system refused.
+    #[error("{what}: {error}")]
+    Os {
+        /// What was asked of it.
+        what: String,
+        /// Its answer.
+        error: std::io::Error,
+    },
+}
+
+impl TopicError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            TopicError::Invalid { .. } => "ERR_INVALID_TOPIC",
+            TopicError::TooMany { .. } => "ERR_TOO_MANY_TOPICS",
+            TopicError::NoSpace { .. } => "ERR_NO_SPACE",
+            TopicError::Busy(_) => "ERR_TIMEOUT",
+            TopicError::Corrupt => "ERR_CORRUPT",
+            TopicError::Closed => "ERR_CLOSED",
+            TopicError::Os { .. } => "ERR_SYSTEM",
+        }
+    }
+}
+
+/// Why a message was not published. Nothing of it is in the bus.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The topic cannot be had.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// It is larger than the bus takes.
+    #[error("the message has {needed} bytes, the bus takes {available} (option `max_message`)")]
+    TooLarge {
+        /// Its encoded length.
+        needed: u64,
+        /// The option `max_message` of the bus' creator.
+        available: u64,
+    },
+    /// There is no room before a reader reads on (`try_publish` only).
+    #[error("the slab is full until a reader reads on")]
+    Full,
+    /// This bus' own unread messages fill the slab and its inbox: receive before you publish more.
+    #[error("this bus has {bytes} bytes of its own to receive first: call recv() before publishing more")]
+    InboxFull {
+        /// Bytes received and not yet taken.
+        bytes: usize,
+    },
+    /// serde refused the value.
+    #[error("the message cannot be encoded: {0}")]
+    Encode(#[from] rmp_serde::encode::Error),
+}
+
+impl PublishError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            PublishError::Topic(error) => error.code(),
+            PublishError::TooLarge { .. } => "ERR_MESSAGE_TOO_LARGE",
+            PublishError::Full => "ERR_FULL",
+            PublishError::InboxFull { .. } => "ERR_OUTBOX_FULL",
+            PublishError::Encode(_) => "ERR_NOT_SERIALIZABLE",
+        }
+    }
+}
+
+/// Why nothing was received, other than that there is nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    /// This bus was too slow and was cut off so that the others could go on. What follows is live again.
+    #[error("{} topics lost messages: this bus was too slow and was cut off", .0.len())]
+    Gap(Vec<Gap>),
+    /// The segment is not what slabcast writes.
+    #[error("the segment is corrupt: end every process of this bus and start anew")]
+    Corrupt,
+}
+
+impl RecvError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            RecvError::Gap(_) => "ERR_GAP",
+            RecvError::Corrupt => "ERR_CORRUPT",
+        }
+    }
+}
+
+/// Messages of one topic that were missed: sequences `from` to `to`, both included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The topic's name.
+    pub topic: String,
+    /// The first missed.
+    pub from: u64,
+    /// The last missed.
+    pub to: u64,
+}
+
+impl Gap {
+    /// How many messages were missed.
+    pub fn lost(&self) -> u64 {
+        self.to - self.from + 1
+    }
+}
+
+/// Why the bytes of a message are not the value asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("the message is not of the type asked for: {0}")]
+pub struct DecodeError(#[from] pub rmp_serde::decode::Error);

@@ -1,0 +1,100 @@
+//! One attached thread: what it is doing with the slab, and who it is.
+
+use crate::sync::{AtomicU32, AtomicU64, Line};
+
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub(crate) struct Member {
+    /// Slab position at or below my unfinished reservation, 0 = none. Its owner, one thread; the reaper after
+    /// its death. Read by everyone's `floor()`.
+    pub inflight: Line<AtomicU64>,
+    /// Where I am in ring and slab. Its owner. Read by every publisher's `limit()`.
+    pub reading: Line<Reading>,
+    /// An epoch: odd = asleep, so that a publisher posts; even = awake. Its owner; runs on when the slot is reused.
+    pub sleeping: Line<AtomicU64>,
+    pub identity: Line<MemberIdentity>,
+}
+
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct Reading {
+    /// All I have not read lies at or above this slab position.
+    pub low: AtomicU64,
+    /// The next global position I read.
+    pub cursor: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+#[repr(C)]
+pub(crate) struct MemberIdentity {
+    /// A packed [`MemberState`]. Its owner; CAS Reading -> Cut by a publisher it stalls; the reaper.
+    pub state: AtomicU64,
+    /// The rest is written at attach, under the registry lock, before `state`.
+    pub pid: AtomicU32,
+    /// 0 = the main thread, else Node's `threadId`.
+    pub thread: AtomicU32,
+    /// When the process started, in the kernel's ticks since boot: with `pid` it names a process for good.
+    pub started: AtomicU64,
+    /// The PID namespace in which `pid` means something.
+    pub namespace: AtomicU64,
+}
+
+/// A process, for good: its pid alone would be given to another one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub pid: u32,
+    /// The kernel's ticks since boot; 0 where it cannot be told.
+    pub started: u64,
+    /// The inode of the PID namespace; 0 where it cannot be told.
+    pub namespace: u64,
+}
+
+#[cfg(not(loom))]
+const _: () = {
+    assert!(std::mem::size_of::<Member>() == 256);
+    assert!(std::mem::size_of::<MemberIdentity>() <= 64);
+};
+
+/// `MemberIdentity::state`, packed so that one CAS cuts a reader off.
+///
+/// ```text
+/// bits 63..32  number   of the member, unique in the life of the segment
+/// bits 31..8   epoch    counts its joins: a reader that was cut off and joined again is another one
+/// bits  7..0   phase
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MemberState(pub u64);
+
+impl MemberState {
+    pub const FREE: u64 = 0;
+    /// Attached, reads nothing, holds nobody back.
+    pub const ATTACHED: u64 = 1;
+    /// Its cursor and low gate the publishers.
+    pub const READING: u64 = 2;
+    /// Was reading until somebody it stalled cut it off; gates nobody; joins again when it notices.
+    pub const CUT: u64 = 3;
+    /// Its thread is gone though its process may live on: to be reaped.
+    pub const LEAVING: u64 = 4;
+
+    pub fn new(number: u32, epoch: u32, phase: u64) -> Self {
+        MemberState((number as u64) << 32 | ((epoch & 0xff_ffff) as u64) << 8 | phase)
+    }
+    pub fn number(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+    pub fn epoch(self) -> u32 {
+        (self.0 >> 8) as u32 & 0xff_ffff
+    }
+    pub fn phase(self) -> u64 {
+        self.0 & 0xff
+    }
+    pub fn with_phase(self, phase: u64) -> Self {
+        MemberState(self.0 & !0xff | phase)
+    }
+    pub fn in_use(self) -> bool {
+        self.phase() != Self::FREE
+    }
+    pub fn is_reading(self) -> bool {
+        self.phase() == Self::READING
+    }
+}

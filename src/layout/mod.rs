@@ -1,0 +1,82 @@
+//! What lies in shared memory: a file format, drawn once, and nothing that acts on it.
+//!
+//! ```text
+//!            offset                       bytes (default sizes)   reserved
+//! header     0                            512                     at creation
+//! log        geometry.log                 4 Ki                    at creation    ids of the topics made last
+//! members    geometry.members             256 x 256               at creation
+//! buckets    geometry.buckets             131072 x 4              at creation    name hash -> first topic
+//! ring       geometry.ring                262144 x 8              at creation    one slot per message
+//! slab       geometry.slab                16 Mi                   at creation    frames, in blocks of 64
+//! topics     geometry.topics              131072 x 64             as they appear, 512 at a time
+//! rows       geometry.rows                131072 x 32             with their topics: subscriber bitmaps
+//! names      geometry.names               131072 x 256            with their topics
+//! ```
+//!
+//! Each section begins on a page of its own. The three sections at the end are sparse: their memory is
+//! reserved in step with `header.topics_reserved`, and nothing beyond that number may be touched.
+//!
+//! Who writes what is said at each field. [`LAYOUT_VERSION`], the picture, the size asserts and the golden
+//! test below change together.
+
+mod frame;
+mod geometry;
+mod header;
+mod member;
+mod parts;
+mod slot;
+mod topic;
+
+pub(crate) use frame::{FLAG_RAW, Frame, FrameFields, frame_bytes};
+pub(crate) use geometry::{Geometry, Sizes};
+pub(crate) use header::{Header, SEGMENT_CLOSED, SEGMENT_OPEN};
+pub(crate) use member::{Identity, Member, MemberState};
+#[cfg(test)]
+pub(crate) use member::{MemberIdentity, Reading};
+pub(crate) use parts::{Parts, TopicTable};
+pub(crate) use slot::Slot;
+pub(crate) use topic::{NAME_MAX, Name, Topic, TopicState};
+
+/// Counts every change of what this module describes.
+pub(crate) const LAYOUT_VERSION: u32 = 1;
+
+/// "slabcast" in ASCII, read as a big-endian number.
+pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"slabcast");
+
+/// How many of the last made topics the log remembers; a reader further behind looks through the table.
+pub(crate) const LOG_LEN: usize = 512;
+
+/// The most a member bitmap can hold, and so the upper limit of the option `members`.
+pub const MEMBERS_MAX: u32 = 4096;
+
+#[cfg(all(test, not(loom)))]
+mod golden {
+    use super::*;
+    use std::mem::{align_of, offset_of, size_of};
+
+    /// The numbers of layout version 1. A failure here means that the picture, this test and
+    /// LAYOUT_VERSION must change together.
+    #[test]
+    fn the_layout_of_version_1_is_what_it_was() {
+        assert_eq!(LAYOUT_VERSION, 1);
+        assert_eq!((size_of::<Header>(), align_of::<Header>()), (512, 64));
+        assert_eq!(offset_of!(Header, alloc), 64);
+        assert_eq!(offset_of!(Header, tail), 128);
+        assert_eq!(offset_of!(Header, registry), 192);
+        assert_eq!((size_of::<Member>(), align_of::<Member>()), (256, 64));
+        assert_eq!(offset_of!(Member, reading), 64);
+        assert_eq!(offset_of!(Member, sleeping), 128);
+        assert_eq!(offset_of!(Member, identity), 192);
+        assert_eq!((size_of::<Topic>(), align_of::<Topic>()), (64, 64));
+        assert_eq!(offset_of!(Topic, sequence), 8);
+        assert_eq!(offset_of!(Topic, last), 16);
+        assert_eq!(size_of::<Name>(), 256);
+        let g =
+            Geometry::new(Sizes { slab_bytes: 16 << 20, max_message: 8 << 20, topics: 131072, members: 256 });
+        let g = g.expect("the default sizes");
+        assert_eq!(
+            [g.log, g.members, g.buckets, g.ring, g.slab, g.topics, g.rows, g.names, g.total],
+            [4096, 8192, 73728, 598016, 2695168, 19472384, 27860992, 32055296, 65609728]
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! The sections of a bus as references: cut from a segment, or built on the heap by a model. The protocol's code
+//! takes these and cannot tell the difference.
+
+use super::{Member, Topic};
+use crate::sync::{AtomicU32, AtomicU64, Block, Ordering};
+
+/// The topic entries of a bus. Those beyond `reserved` have no memory yet and are never touched.
+#[derive(Clone, Copy)]
+pub(crate) struct TopicTable<'a> {
+    pub all: &'a [Topic],
+    pub reserved: &'a AtomicU32,
+}
+
+impl<'a> TopicTable<'a> {
+    /// An entry, if its memory is reserved. The number is read anew each time: an id taken from a frame may be of a
+    /// topic that appeared a moment ago.
+    pub fn get(&self, index: u32) -> Option<&'a Topic> {
+        // Acquire: whoever got an id got it after its memory was reserved and the number stored.
+        (index < self.reserved.load(Ordering::Acquire)).then(|| self.all.get(index as usize))?
+    }
+
+    /// The entries reserved by now.
+    pub fn reserved(&self) -> &'a [Topic] {
+        &self.all[..(self.reserved.load(Ordering::Acquire) as usize).min(self.all.len())]
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub alloc: &'a AtomicU64,
+    pub tail: &'a AtomicU64,
+    pub members: &'a [Member],
+    pub slots: &'a [AtomicU64],
+    pub blocks: &'a [Block],
+    pub topics: TopicTable<'a>,
+    /// For each topic `row_words` words of subscriber bitmap.
+    pub rows: &'a [AtomicU64],
+    pub row_words: usize,
+}
+
+impl<'a> Parts<'a> {
+    /// The subscriber bitmap of a topic.
+    pub fn row(&self, topic: u32) -> &'a [AtomicU64] {
+        &self.rows[topic as usize * self.row_words..][..self.row_words]
+    }
+}

@@ -1,0 +1,33 @@
+//! Topic pub/sub in shared memory between the processes and threads of one machine.
+//!
+//! The sentence the system speaks: **publish** -> **slab** -> **ring** -> **wake** -> **drain** -> listener. A publisher
+//! writes its bytes into the slab, gives them their place in the one order by a slot of the ring, and posts the semaphores
+//! of the subscribed members that sleep; a member wakes, drains the ring from its cursor, and copies out what it wants.
+//!
+//! Start with [`Bus`]. ARCHITECTURE.md draws the rooms, docs/design.md argues the protocol.
+
+mod bus;
+mod error;
+mod layout;
+#[cfg(feature = "node")]
+mod node;
+mod reap;
+mod registry;
+mod ring;
+mod segment;
+mod slab;
+mod sync;
+mod wake;
+
+pub use bus::{Bus, Message, Options};
+pub use error::{DecodeError, Gap, OpenError, PublishError, RecvError, TopicError};
+
+#[cfg(test)]
+#[path = "../tests/model/death.rs"]
+mod death;
+#[cfg(all(test, loom))]
+#[path = "../tests/model/mod.rs"]
+mod model;
+#[cfg(all(test, not(loom)))]
+#[path = "../tests/property/mod.rs"]
+mod property;

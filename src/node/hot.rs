@@ -1,0 +1,365 @@
+//! The calls each message takes: raw functions, without arguments where it counts. What would be arguments and results
+//! lies in three arrays JavaScript allocates once and hands over:
+//!
+//! ```text
+//! registers  Uint32Array   0 topic index  1 topic generation  2 topic hash  3 flags  4 length of the body
+//!                          5 messages drained  6 bytes the next message needs  7 gaps are waiting
+//! meta       Float64Array  per message drained: topic index, offset, length, flags, sequence, position, member, pid, time
+//! bytes      Uint8Array    their bodies, one after the other
+//! ```
+//!
+//! The bytes to publish come from the encoder's scratch, handed over again whenever it is replaced.
+#![allow(unsafe_code)]
+
+use crate::bus::{Attachment, Drained, Head, Refused, Sink, TopicRef};
+use crate::registry::TopicId;
+use napi::bindgen_prelude::Object;
+use napi::{Env, JsValue, sys};
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::ptr::{null_mut, slice_from_raw_parts_mut};
+use std::rc::Rc;
+
+/// Results of `publish` and `publishFrom`.
+const PUBLISHED: u32 = 0;
+const FULL: u32 = 1;
+const MOVED: u32 = 2;
+const CORRUPT: u32 = 3;
+const CLOSED: u32 = 4;
+const BAD_CALL: u32 = 5;
+
+/// Results of `drain`; CORRUPT and CLOSED as above.
+const ALL: u32 = 0;
+const MORE: u32 = 1;
+
+/// Numbers per message in `meta`.
+const META: usize = 9;
+/// Positions one drain passes at the most, foreign ones included.
+const POSITIONS: u64 = 8192;
+
+/// A member and the arrays it shares with JavaScript.
+pub(super) struct Hot {
+    pub attachment: Attachment,
+    left: bool,
+    registers: Array<u32>,
+    meta: Array<f64>,
+    bytes: Array<u8>,
+    scratch: Array<u8>,
+}
+
+/// A typed array that a reference keeps alive; its memory stays where it is, for the module's own arrays are never
+/// transferred.
+struct Array<T> {
+    start: *mut T,
+    len: usize,
+    reference: sys::napi_ref,
+}
+
+impl<T> Default for Array<T> {
+    fn default() -> Self {
+        Array { start: std::ptr::NonNull::dangling().as_ptr(), len: 0, reference: null_mut() }
+    }
+}
+
+impl<T> Array<T> {
+    #[allow(clippy::mut_from_ref)]
+    fn slice(&mut self) -> &mut [T] {
+        // SAFETY: the reference keeps the array; JavaScript runs on this thread and not during a call.
+        unsafe { &mut *slice_from_raw_parts_mut(self.start, self.len) }
+    }
+}
+
+impl Hot {
+    pub fn new(attachment: Attachment) -> Hot {
+        Hot {
+            attachment,
+            left: false,
+            registers: Array::default(),
+            meta: Array::default(),
+            bytes: Array::default(),
+            scratch: Array::default(),
+        }
+    }
+
+    pub fn leave(&mut self) {
+        self.left = true;
+        self.attachment.leave();
+    }
+
+    /// Publishes the first `len` bytes of the scratch, or of `from`.
+    fn publish(&mut self, from: Option<&[u8]>) -> u32 {
+        if self.left {
+            return CLOSED;
+        }
+        let &[index, generation, hash, flags, len, ..] = &*self.registers.slice() else { return BAD_CALL };
+        let topic = TopicRef { id: TopicId { index, generation }, hash: hash as u16 };
+        let body = match from {
+            Some(bytes) => bytes,
+            None => match self.scratch.slice().get(..len as usize) {
+                Some(bytes) => bytes,
+                None => return BAD_CALL,
+            },
+        };
+        if body.len() as u64 > self.attachment.max_message() {
+            return BAD_CALL;
+        }
+        match self.attachment.publish(topic, flags as u16, body) {
+            Ok(_) => PUBLISHED,
+            Err(Refused::Full) => FULL,
+            Err(Refused::Moved) => MOVED,
+            Err(Refused::Corrupt) => CORRUPT,
+        }
+    }
+
+    fn drain(&mut self) -> u32 {
+        if self.left {
+            return CLOSED;
+        }
+        let mut batch =
+            Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
+        let drained = self.attachment.drain(POSITIONS, &mut batch);
+        let (count, needed) = (batch.count, batch.needed);
+        let gaps = self.attachment.has_gaps();
+        if let [_, _, _, _, _, drained, more, gap, ..] = self.registers.slice() {
+            *drained = count as u32;
+            *more = needed as u32;
+            *gap = gaps as u32;
+        }
+        match drained {
+            Drained::All => ALL,
+            Drained::More | Drained::Cut => MORE,
+            Drained::Corrupt => CORRUPT,
+        }
+    }
+
+    /// Empties the semaphore and arms. 1: asleep; 0: there is something to drain first.
+    fn sleep(&mut self) -> u32 {
+        if self.left {
+            return 1;
+        }
+        self.attachment.arm();
+        if self.attachment.is_behind() {
+            self.attachment.disarm();
+            return 0;
+        }
+        1
+    }
+
+    /// Awake: nobody needs to post.
+    fn rouse(&mut self) -> u32 {
+        if !self.left {
+            self.attachment.disarm();
+        }
+        0
+    }
+}
+
+/// Where a drain puts what it copies: straight into JavaScript's arrays.
+struct Batch<'a> {
+    meta: &'a mut [f64],
+    bytes: &'a mut [u8],
+    count: usize,
+    used: usize,
+    needed: usize,
+}
+
+impl Sink for Batch<'_> {
+    fn fits(&mut self, len: usize) -> bool {
+        let fits = (self.count + 1) * META <= self.meta.len() && self.used + len <= self.bytes.len();
+        if !fits && self.count == 0 {
+            self.needed = len;
+        }
+        fits
+    }
+
+    fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
+        copy(&mut self.bytes[self.used..][..head.len]);
+        let words = [
+            head.topic.index as f64,
+            self.used as f64,
+            head.len as f64,
+            head.flags as f64,
+            head.sequence as f64,
+            head.position as f64,
+            head.member as f64,
+            head.pid as f64,
+            head.time_ms as f64,
+        ];
+        self.meta[self.count * META..][..META].copy_from_slice(&words);
+        self.count += 1;
+        self.used += head.len;
+    }
+
+    fn discard(&mut self) {
+        self.count = 0;
+        self.needed = 0;
+    }
+}
+
+type Cell = RefCell<Hot>;
+
+/// An object with the hot functions, each holding the member for as long as JavaScript holds it.
+pub(super) fn functions<'env>(env: &'env Env, hot: &Rc<Cell>) -> napi::Result<Object<'env>> {
+    let object = Object::new(env)?;
+    let table: [(&str, sys::napi_callback); 6] = [
+        ("publish", Some(publish)),
+        ("publishFrom", Some(publish_from)),
+        ("drain", Some(drain)),
+        ("sleep", Some(sleep)),
+        ("rouse", Some(rouse)),
+        ("share", Some(share)),
+    ];
+    for (name, callback) in table {
+        let data = Rc::into_raw(hot.clone()).cast_mut().cast::<c_void>();
+        let mut function = null_mut();
+        // SAFETY: `env` is current; `data` is a count of its own that the finalizer gives back.
+        let status = unsafe {
+            let made = sys::napi_create_function(
+                env.raw(),
+                name.as_ptr().cast(),
+                name.len() as isize,
+                callback,
+                data,
+                &mut function,
+            );
+            match made {
+                sys::Status::napi_ok => {
+                    sys::napi_add_finalizer(env.raw(), function, data, Some(release), null_mut(), null_mut())
+                }
+                failed => failed,
+            }
+        };
+        if status != sys::Status::napi_ok {
+            // SAFETY: the finalizer was not added, so the count is still ours.
+            drop(unsafe { Rc::from_raw(data.cast::<Cell>()) });
+            return Err(napi::Error::from_status(status.into()));
+        }
+        // SAFETY: both are values of the current scope.
+        unsafe {
+            sys::napi_set_named_property(
+                env.raw(),
+                object.raw(),
+                std::ffi::CString::new(name)?.as_ptr(),
+                function,
+            );
+        }
+    }
+    Ok(object)
+}
+
+unsafe extern "C" fn release(_env: sys::napi_env, data: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: the function's own count, given back once.
+    drop(unsafe { Rc::from_raw(data.cast::<Cell>()) });
+}
+
+/// Runs `act` on the member behind a call, and returns its result as a number.
+///
+/// # Safety
+/// From a callback of `functions`.
+unsafe fn on_member(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    arguments: &mut [sys::napi_value],
+    act: impl FnOnce(&mut Hot, &[sys::napi_value]) -> u32,
+) -> sys::napi_value {
+    let (mut count, mut data, mut result) = (arguments.len(), null_mut(), null_mut());
+    // SAFETY: `env` and `info` are the call's own; the pointers lead to locals of the given lengths.
+    unsafe {
+        sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), null_mut(), &mut data);
+        let cell = &*data.cast::<Cell>();
+        // Borrowed only if the process is being ended from inside a call.
+        let status = cell.try_borrow_mut().map_or(CLOSED, |mut hot| act(&mut hot, arguments));
+        sys::napi_create_uint32(env, status, &mut result);
+    }
+    result
+}
+
+unsafe extern "C" fn publish(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: this is one of the callbacks of `functions`.
+    unsafe { on_member(env, info, &mut [], |hot, _| hot.publish(None)) }
+}
+
+unsafe extern "C" fn publish_from(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe {
+        on_member(env, info, &mut [null_mut()], |hot, arguments| match memory_of::<u8>(env, arguments[0]) {
+            Some((start, len)) => hot.publish(Some(std::slice::from_raw_parts(start, len))),
+            None => BAD_CALL,
+        })
+    }
+}
+
+unsafe extern "C" fn drain(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { on_member(env, info, &mut [], |hot, _| hot.drain()) }
+}
+
+unsafe extern "C" fn sleep(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { on_member(env, info, &mut [], |hot, _| hot.sleep()) }
+}
+
+unsafe extern "C" fn rouse(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { on_member(env, info, &mut [], |hot, _| hot.rouse()) }
+}
+
+/// share(registers, meta, bytes, scratch): hands the arrays over; undefined leaves one as it was.
+unsafe extern "C" fn share(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above; each array is read as the type its place in the call has.
+    unsafe {
+        on_member(env, info, &mut [null_mut(); 4], |hot, arguments| {
+            adopt(env, arguments[0], &mut hot.registers);
+            adopt(env, arguments[1], &mut hot.meta);
+            adopt(env, arguments[2], &mut hot.bytes);
+            adopt(env, arguments[3], &mut hot.scratch);
+            0
+        })
+    }
+}
+
+/// # Safety
+/// `value` is undefined or a typed array of T, in a call of `env`.
+unsafe fn adopt<T>(env: sys::napi_env, value: sys::napi_value, array: &mut Array<T>) {
+    // SAFETY: passed on.
+    let Some((start, bytes)) = (unsafe { memory_of::<T>(env, value) }) else { return };
+    let mut reference = null_mut();
+    // SAFETY: `value` is an object of the current scope; the old reference is dropped once.
+    unsafe {
+        if sys::napi_create_reference(env, value, 1, &mut reference) != sys::Status::napi_ok {
+            return;
+        }
+        if !array.reference.is_null() {
+            sys::napi_delete_reference(env, array.reference);
+        }
+    }
+    *array = Array { start, len: bytes / size_of::<T>(), reference };
+}
+
+/// Start and length in bytes of a typed array of T's alignment.
+///
+/// # Safety
+/// `value` is any value, in a call of `env`.
+unsafe fn memory_of<T>(env: sys::napi_env, value: sys::napi_value) -> Option<(*mut T, usize)> {
+    let (mut kind, mut len, mut start) = (0, 0, null_mut());
+    let mut is_array = false;
+    // SAFETY: the pointers lead to locals.
+    unsafe {
+        if sys::napi_is_typedarray(env, value, &mut is_array) != sys::Status::napi_ok || !is_array {
+            return None;
+        }
+        sys::napi_get_typedarray_info(env, value, &mut kind, &mut len, &mut start, null_mut(), null_mut());
+    }
+    let width = match kind {
+        sys::TypedarrayType::uint8_array => 1,
+        sys::TypedarrayType::uint32_array => 4,
+        sys::TypedarrayType::float64_array => 8,
+        _ => return None,
+    };
+    if width != size_of::<T>() {
+        return None;
+    }
+    // An empty array may have no memory at all.
+    let start = if start.is_null() { std::ptr::NonNull::dangling().as_ptr() } else { start.cast::<T>() };
+    Some((start, len * width))
+}

@@ -1,0 +1,230 @@
+//! The Node face: convert, call, return. One [`Member`] is one environment's place on one bus; JavaScript's handles of
+//! that bus share it. No state is global: worker_threads load this library too.
+//!
+//! The calls a message takes are raw functions without arguments (`hot.rs`); everything else is a method here.
+
+mod ending;
+mod failure;
+mod hot;
+mod listener;
+mod pump;
+mod uv;
+mod waiter;
+mod wakeup;
+
+use crate::bus::{Attachment, Options};
+use failure::Failure;
+use hot::Hot;
+use napi::bindgen_prelude::{Either, Function, Object, Unknown};
+use napi::{Env, JsValue};
+use napi_derive::napi;
+use std::cell::RefCell;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use wakeup::Wakeup;
+
+/// What JavaScript chose, checked for types and ranges there; sizes not given are the defaults.
+#[napi(object)]
+pub struct OpenOptions {
+    pub name: String,
+    pub size: Option<f64>,
+    pub max_message: Option<f64>,
+    pub topics: Option<u32>,
+    pub members: Option<u32>,
+    pub mode: u32,
+    pub thread: u32,
+    /// libuv is not to be used although it is there.
+    pub thread_wake: bool,
+}
+
+#[napi(object)]
+pub struct TopicWords {
+    pub index: u32,
+    pub generation: u32,
+    pub hash: u32,
+    /// Of a subscription: messages at this position and later are its.
+    pub from: f64,
+}
+
+#[napi(object)]
+pub struct GapWords {
+    pub topic: String,
+    pub from: f64,
+    pub to: f64,
+}
+
+#[napi(object)]
+pub struct Facts {
+    pub member: u32,
+    pub max_message: f64,
+    pub slab_bytes: f64,
+}
+
+/// One environment's place on one bus.
+#[napi]
+pub struct Member {
+    hot: Rc<RefCell<Hot>>,
+    wakeup: Box<dyn Wakeup>,
+}
+
+#[napi]
+impl Member {
+    /// Attaches this thread; `on_wake` is called from the event loop while there is something to look at. `defer` is
+    /// `setImmediate`.
+    #[napi]
+    pub fn open(
+        env: Env,
+        options: OpenOptions,
+        on_wake: Function<(), Unknown>,
+        defer: Function<(), ()>,
+    ) -> Either<Member, Failure> {
+        match Member::try_open(env, options, on_wake, defer) {
+            Ok(member) => Either::A(member),
+            Err(failure) => Either::B(*failure),
+        }
+    }
+
+    fn try_open(
+        env: Env,
+        options: OpenOptions,
+        on_wake: Function<(), Unknown>,
+        defer: Function<(), ()>,
+    ) -> Result<Member, Box<Failure>> {
+        let by_thread = options.thread_wake;
+        let defaults = Options::new(options.name);
+        let options = Options {
+            size: options.size.map_or(defaults.size, |size| size as u64),
+            max_message: options.max_message.map(|bytes| bytes as u64),
+            topics: options.topics.unwrap_or(defaults.topics),
+            members: options.members.unwrap_or(defaults.members),
+            mode: options.mode,
+            thread: options.thread,
+            ..defaults
+        };
+        let attachment = Attachment::open(&options)?;
+        let fd = attachment.semaphore_fd().map(|fd| fd.as_raw_fd()).unwrap_or(-1);
+        let hot = Rc::new(RefCell::new(Hot::new(attachment)));
+        let of_wakeup = hot.clone();
+        let on_closed = Box::new(move || {
+            // Refused only if this ends the process from inside a call: then it is as if it had been killed.
+            if let Ok(mut hot) = of_wakeup.try_borrow_mut() {
+                hot.leave();
+            }
+        });
+        // SAFETY: called from JavaScript, with functions it passed.
+        #[allow(unsafe_code)]
+        let wakeup = unsafe { wakeup::start(env, by_thread, fd, on_wake.raw(), defer, on_closed) };
+        Ok(Member { hot, wakeup: wakeup.map_err(Failure::system)? })
+    }
+
+    #[napi]
+    pub fn facts(&self) -> Facts {
+        let hot = self.hot.borrow();
+        Facts {
+            member: hot.attachment.number(),
+            max_message: hot.attachment.max_message() as f64,
+            slab_bytes: hot.attachment.slab_bytes() as f64,
+        }
+    }
+
+    /// The functions of `hot.rs`, bound to this member.
+    #[napi]
+    pub fn hot<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
+        hot::functions(env, &self.hot)
+    }
+
+    /// The topic of that name, made if need be; waits for the registry at most `wait_ms`.
+    #[napi]
+    pub fn topic(&self, name: String, wait_ms: f64) -> Either<TopicWords, Failure> {
+        let wait = Duration::from_secs_f64(wait_ms / 1000.0);
+        match self.hot.borrow().attachment.topic(&name, wait) {
+            Ok(topic) => Either::A(words(topic, 0)),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    #[napi]
+    pub fn subscribe(&self, name: String) -> Either<TopicWords, Failure> {
+        match self.hot.borrow_mut().attachment.subscribe(&name) {
+            Ok(live) => Either::A(words(live.topic, live.from)),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    #[napi]
+    pub fn unsubscribe(&self, topic: TopicWords) {
+        self.hot.borrow_mut().attachment.unsubscribe(topic.into());
+    }
+
+    /// Where a further subscription to a topic this thread reads begins.
+    #[napi]
+    pub fn tail(&self) -> f64 {
+        self.hot.borrow().attachment.tail() as f64
+    }
+
+    /// While a publish of `len` bytes finds no room, about every `interval_ms`: cuts off who has been stuck for
+    /// `stall_timeout_ms` (Infinity: nobody) and reaps the dead. True: look again at once.
+    #[napi]
+    pub fn relieve(&self, len: u32, interval_ms: f64, stall_timeout_ms: f64) -> bool {
+        let interval = Duration::from_secs_f64(interval_ms / 1000.0);
+        let timeout = Duration::try_from_secs_f64(stall_timeout_ms / 1000.0).ok();
+        self.hot.borrow_mut().attachment.relieve(len as usize, Instant::now(), interval, timeout)
+    }
+
+    /// There was room again.
+    #[napi]
+    pub fn relieved(&self) {
+        self.hot.borrow_mut().attachment.relieved();
+    }
+
+    /// Every second. True: there is something to drain.
+    #[napi]
+    pub fn tick(&self) -> bool {
+        self.hot.borrow_mut().attachment.tick()
+    }
+
+    #[napi]
+    pub fn take_gaps(&self) -> Vec<GapWords> {
+        let gaps = self.hot.borrow_mut().attachment.take_gaps();
+        gaps.into_iter()
+            .map(|gap| GapWords { topic: gap.topic, from: gap.from as f64, to: gap.to as f64 })
+            .collect()
+    }
+
+    /// Wakes this thread's loop in its next turn.
+    #[napi]
+    pub fn post_self(&self) {
+        self.hot.borrow().attachment.post_self();
+    }
+
+    /// Whether this member keeps the process alive.
+    #[napi]
+    pub fn set_ref(&self, referenced: bool) {
+        self.wakeup.set_ref(referenced);
+    }
+
+    /// Leaves the bus; nothing is woken any more. Idempotent.
+    #[napi]
+    pub fn close(&mut self) {
+        // First: nobody polls the descriptor any more that leaving closes.
+        self.wakeup.close();
+        self.hot.borrow_mut().leave();
+    }
+}
+
+fn words(topic: crate::bus::TopicRef, from: u64) -> TopicWords {
+    TopicWords {
+        index: topic.id.index,
+        generation: topic.id.generation,
+        hash: topic.hash as u32,
+        from: from as f64,
+    }
+}
+
+impl From<TopicWords> for crate::bus::TopicRef {
+    fn from(words: TopicWords) -> Self {
+        let id = crate::registry::TopicId { index: words.index, generation: words.generation };
+        crate::bus::TopicRef { id, hash: words.hash as u16 }
+    }
+}

@@ -1,0 +1,46 @@
+//! Bringing a descriptor's readiness into the event loop, by one of two bodies: the pump needs no thread, but libuv; the
+//! waiter needs nothing but Node's API. Both promise this:
+//!
+//! - Level triggered: what the function leaves unread brings it back in the next turn of the loop.
+//! - It is called as a [`Listener`](super::listener::Listener) is, and held until the wake-up is closed.
+//! - The descriptor stays the caller's and must stay open until `close` returns or `on_closed` runs: once, on this thread,
+//!   when the wake-up is closed or its environment ends, possibly from inside the C library's `exit`. `on_closed` must not
+//!   call into Node. After a start that failed it is dropped uncalled.
+#![allow(unsafe_code)]
+
+use super::pump::Pump;
+use super::uv;
+use super::waiter::Waiter;
+use napi::bindgen_prelude::Function;
+use napi::{Env, sys};
+use std::os::fd::RawFd;
+
+/// Lives on the thread of its environment. Dropping closes it.
+pub trait Wakeup {
+    /// Whether it keeps the process (or the worker) alive. At first it does not. Without effect once closed.
+    fn set_ref(&self, referenced: bool);
+
+    /// Stops at once: the function is not called any more. May be called from inside it, and again.
+    fn close(&self);
+}
+
+/// The pump, unless libuv is not there or, for all that it is there, not to be used.
+///
+/// # Safety
+/// `env` is the current environment, called from its own thread, and the functions values of an open scope.
+pub unsafe fn start(
+    env: Env,
+    by_thread: bool,
+    fd: RawFd,
+    on_readable: sys::napi_value,
+    defer: Function<(), ()>,
+    on_closed: Box<dyn FnOnce()>,
+) -> Result<Box<dyn Wakeup>, String> {
+    // SAFETY: passed on from this function's own contract.
+    unsafe {
+        if by_thread || uv::available().is_err() {
+            return Ok(Box::new(Waiter::start(&env, fd, on_readable, defer, on_closed)?));
+        }
+        Ok(Box::new(Pump::start(env.raw(), fd, on_readable, on_closed)?))
+    }
+}

@@ -1,0 +1,15 @@
+//! Who and what is on a bus: the table of topics and the table of members. Everything here that changes shared memory
+//! does so under the registry lock; lookups are lock-free.
+
+mod members;
+mod topics;
+
+pub(crate) use members::{AttachError, Newcomer, attach, detach, identity_of, in_use};
+pub(crate) use topics::{MakeError, Topics, hash_bits, name_hash};
+
+/// A topic's entry and the generation of it: never the id of another name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct TopicId {
+    pub index: u32,
+    pub generation: u32,
+}

@@ -1,0 +1,267 @@
+//! The mapping: created whole under a random name, opened only after its header was checked, handed out as
+//! references to atomics and nothing else.
+#![allow(unsafe_code)] // the one place where an offset becomes a pointer
+
+use super::place::{Place, PlaceError};
+use crate::layout::{
+    Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Name, Parts, SEGMENT_CLOSED, SEGMENT_OPEN, Sizes,
+    Topic, TopicTable,
+};
+use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering};
+use Ordering::{Acquire, Relaxed, Release};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FallocateFlags, Mode};
+use rustix::io::Errno;
+use shared_memory::{Shmem, ShmemConf, ShmemError};
+
+/// Topic entries whose memory is reserved at once.
+const TOPICS_AT_ONCE: u32 = 512;
+
+pub(crate) struct Segment {
+    shmem: Shmem,
+    /// For reserving more of the same memory later, also when its name is gone.
+    memory: OwnedFd,
+    geometry: Geometry,
+}
+
+// SAFETY: the mapping is shared memory made of atomics; `Shmem` is not Send only because it holds its pointer.
+unsafe impl Send for Segment {}
+// SAFETY: all access goes through `&` references to atomics.
+unsafe impl Sync for Segment {}
+
+/// The memory file system is full.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("{needed} bytes of shared memory are needed, {available} are free")]
+pub(crate) struct NoSpace {
+    pub needed: u64,
+    pub available: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SegmentError {
+    #[error(transparent)]
+    NoSpace(#[from] NoSpace),
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// No such memory: the pointer is older than a restart of the machine, or somebody removed it.
+    #[error("the shared memory {0} is gone")]
+    Gone(String),
+    #[error("the segment has layout version {found}, this slabcast reads {expected}")]
+    Version { found: u32, expected: u32 },
+    #[error("the segment's header is not one of slabcast's: {0}")]
+    Corrupt(&'static str),
+    #[error("shared memory {id}: {error}")]
+    Os { id: String, error: std::io::Error },
+}
+
+impl Segment {
+    /// Makes a segment, complete, under a name nobody knows yet.
+    pub fn create(id: &str, place: &Place, sizes: Sizes) -> Result<Segment, SegmentError> {
+        let geometry = Geometry::new(sizes).ok_or(SegmentError::Corrupt("its sizes"))?;
+        let mut shmem =
+            ShmemConf::new().os_id(id).size(geometry.total).create().map_err(|error| os_error(id, error))?;
+        // From here on an early return unlinks it: `shmem` owns it until it is complete.
+        let mode = Mode::from_raw_mode(place.mode());
+        let memory = open_memory(id)?;
+        rustix::fs::fchmod(&memory, mode).map_err(|e| os_error(id, e))?;
+        reserve(&memory, id, 0, geometry.topics)?;
+        shmem.set_owner(false);
+        let segment = Segment { shmem, memory, geometry };
+        let built = segment.build();
+        if built.is_err() {
+            Segment::unlink(id);
+        }
+        built?;
+        Ok(segment)
+    }
+
+    fn build(&self) -> Result<(), SegmentError> {
+        let sizes = self.geometry.sizes;
+        self.reserve_topics()?;
+        let header = self.header();
+        header.alloc.store(sizes.slab_bytes, Relaxed);
+        let identity = &header.identity;
+        identity.slab_bytes.store(sizes.slab_bytes, Relaxed);
+        identity.max_message.store(sizes.max_message, Relaxed);
+        identity.topics.store(sizes.topics, Relaxed);
+        identity.members.store(sizes.members, Relaxed);
+        identity.layout_version.store(LAYOUT_VERSION, Relaxed);
+        identity.state.store(SEGMENT_OPEN, Relaxed);
+        identity.magic.store(MAGIC, Release);
+        Ok(())
+    }
+
+    /// Maps the segment of that name, after a look at whose it is and what it says it is.
+    pub fn open(id: &str, place: &Place) -> Result<Segment, SegmentError> {
+        let memory = open_memory(id)?;
+        let stat = rustix::fs::fstat(&memory).map_err(|e| os_error(id, e))?;
+        place.check_memory(id, &stat)?;
+        let shmem = ShmemConf::new().os_id(id).open().map_err(|error| os_error(id, error))?;
+        if shmem.len() as u64 != stat.st_size as u64 || shmem.len() < 4096 {
+            return Err(SegmentError::Corrupt("its length"));
+        }
+        // The header fits the mapping; only it is touched until its sizes are known to fit too.
+        // SAFETY: page-aligned, at least a page long, all bit patterns are valid.
+        let header = unsafe { &*shmem.as_ptr().cast::<Header>() };
+        let identity = &header.identity;
+        if identity.magic.load(Acquire) != MAGIC {
+            return Err(SegmentError::Corrupt("its magic number"));
+        }
+        let found = identity.layout_version.load(Relaxed);
+        if found != LAYOUT_VERSION {
+            return Err(SegmentError::Version { found, expected: LAYOUT_VERSION });
+        }
+        let geometry = Geometry::new(Sizes {
+            slab_bytes: identity.slab_bytes.load(Relaxed),
+            max_message: identity.max_message.load(Relaxed),
+            topics: identity.topics.load(Relaxed),
+            members: identity.members.load(Relaxed),
+        })
+        .ok_or(SegmentError::Corrupt("its sizes"))?;
+        if geometry.total != shmem.len() {
+            return Err(SegmentError::Corrupt("its sizes"));
+        }
+        Ok(Segment { shmem, memory, geometry })
+    }
+
+    /// Removes the name of a segment; those who have it mapped keep it.
+    pub fn unlink(id: &str) {
+        let _ = rustix::shm::unlink(id);
+    }
+
+    /// Reserves memory for the next topic entries. Under the registry lock.
+    pub fn reserve_topics(&self) -> Result<(), SegmentError> {
+        let g = &self.geometry;
+        let reserved = &self.header().registry.topics_reserved;
+        let from = reserved.load(Relaxed);
+        let to = from.saturating_add(TOPICS_AT_ONCE).min(g.sizes.topics);
+        for (section, each) in
+            [(g.topics, size_of::<Topic>()), (g.rows, g.row_words() * 8), (g.names, size_of::<Name>())]
+        {
+            let start = section + from as usize * each;
+            reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
+        }
+        // Release: an index below it is only met by those who see the memory reserved.
+        reserved.store(to, Release);
+        Ok(())
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.header().identity.state.load(Acquire) == SEGMENT_OPEN
+    }
+    /// Under the registry lock: nobody may attach any more.
+    pub fn mark_closed(&self) {
+        self.header().identity.state.store(SEGMENT_CLOSED, Release);
+    }
+
+    pub fn id(&self) -> &str {
+        self.shmem.get_os_id()
+    }
+    pub fn sizes(&self) -> Sizes {
+        self.geometry.sizes
+    }
+
+    pub fn header(&self) -> &Header {
+        &self.section::<Header>(0, 1)[0]
+    }
+
+    pub fn parts(&self) -> Parts<'_> {
+        let g = &self.geometry;
+        let header = self.header();
+        let topics = g.sizes.topics as usize;
+        Parts {
+            alloc: &header.alloc,
+            tail: &header.tail,
+            members: self.section(g.members, g.sizes.members as usize),
+            slots: self.section(g.ring, g.sizes.slab_bytes as usize / BLOCK),
+            blocks: self.section::<Block>(g.slab, g.sizes.slab_bytes as usize / BLOCK),
+            topics: TopicTable {
+                all: self.section(g.topics, topics),
+                reserved: &header.registry.topics_reserved,
+            },
+            rows: self.section(g.rows, topics * g.row_words()),
+            row_words: g.row_words(),
+        }
+    }
+
+    /// The ids of the topics made last.
+    pub fn log(&self) -> &[AtomicU64] {
+        self.section(self.geometry.log, LOG_LEN)
+    }
+    pub fn buckets(&self) -> &[AtomicU32] {
+        self.section(self.geometry.buckets, self.geometry.sizes.topics.next_power_of_two() as usize)
+    }
+    /// As many as topics; those not reserved must not be touched.
+    pub fn names(&self) -> &[Name] {
+        self.section(self.geometry.names, self.geometry.sizes.topics as usize)
+    }
+
+    /// `count` values of T at `offset`; T is one of layout's, made of atomics, so that any bytes are valid.
+    fn section<T>(&self, offset: usize, count: usize) -> &[T] {
+        assert!(
+            offset + count * size_of::<T>() <= self.shmem.len() && offset.is_multiple_of(align_of::<T>())
+        );
+        // SAFETY: inside the mapping, aligned, alive as long as self; atomics may change under a shared reference.
+        unsafe { std::slice::from_raw_parts(self.shmem.as_ptr().add(offset).cast::<T>(), count) }
+    }
+}
+
+impl std::fmt::Debug for Segment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Segment").field("id", &self.id()).field("geometry", &self.geometry).finish()
+    }
+}
+
+fn open_memory(id: &str) -> Result<OwnedFd, SegmentError> {
+    rustix::shm::open(id, rustix::shm::OFlags::RDWR, Mode::empty()).map_err(|error| os_error(id, error))
+}
+
+/// Takes the memory now, so that a full file system is an error here and not a SIGBUS at the first touch.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn reserve(memory: &OwnedFd, id: &str, offset: usize, bytes: usize) -> Result<(), SegmentError> {
+    loop {
+        match rustix::fs::fallocate(memory, FallocateFlags::empty(), offset as u64, bytes as u64) {
+            Ok(()) => return Ok(()),
+            Err(Errno::INTR) => continue,
+            Err(Errno::NOSPC) => return Err(no_space(memory, bytes as u64).into()),
+            Err(error) => return Err(os_error(id, error)),
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn no_space(memory: &OwnedFd, needed: u64) -> NoSpace {
+    let available = rustix::fs::fstatvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
+    NoSpace { needed, available }
+}
+
+/// Elsewhere shared memory objects are swap-backed and never short of a file system's space.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn reserve(_memory: &OwnedFd, _id: &str, _offset: usize, _bytes: usize) -> Result<(), SegmentError> {
+    Ok(())
+}
+
+fn os_error(id: &str, error: impl Into<OsError>) -> SegmentError {
+    let OsError(error) = error.into();
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return SegmentError::Gone(id.to_owned());
+    }
+    SegmentError::Os { id: id.to_owned(), error }
+}
+
+struct OsError(std::io::Error);
+impl From<Errno> for OsError {
+    fn from(error: Errno) -> Self {
+        OsError(error.into())
+    }
+}
+impl From<ShmemError> for OsError {
+    fn from(error: ShmemError) -> Self {
+        OsError(match error {
+            ShmemError::MapOpenFailed(code)
+            | ShmemError::MapCreateFailed(code)
+            | ShmemError::UnknownOsError(code) => std::io::Error::from_raw_os_error(code as i32),
+            other => std::io::Error::other(other),
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! Where a bus lives in the file system: one folder per user, in it one folder per bus with the registry lock, the
+//! pointer to the segment, and for each member a lock and a semaphore.
+//!
+//! ```text
+//! /dev/shm/slabcast-<uid>/            0700   (a shared bus, mode 0660: slabcast-g<gid>, 02770)
+//!     <bus name>/
+//!         registry.lock               locked to change the registry, to open and to leave
+//!         segment                     the name of the shared memory object; appears when that is complete
+//!         segment.new                 the same, while it is being built
+//!         <member number>.lock        locked while that member lives
+//!         <member number>.fifo        what that member sleeps on
+//! ```
+//!
+//! Nothing here is found by a name another user could have taken first: the folders' owner and permissions are
+//! checked, and the memory object's name is random.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Another user's file or folder stands where ours should be, or ours is open to more people than asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} belongs to user {owner} with mode {mode:o}; expected user {expected} and nobody else let in")]
+pub(crate) struct Stranger {
+    pub path: String,
+    pub owner: u32,
+    pub mode: u32,
+    pub expected: u32,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlaceError {
+    #[error(transparent)]
+    Stranger(#[from] Stranger),
+    #[error("{path}: {error}")]
+    Io { path: String, error: io::Error },
+}
+
+impl PlaceError {
+    pub fn io(path: &Path, error: io::Error) -> PlaceError {
+        PlaceError::Io { path: path.display().to_string(), error }
+    }
+    pub fn is_gone(&self) -> bool {
+        matches!(self, PlaceError::Io { error, .. } if error.kind() == ErrorKind::NotFound)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    root: PathBuf,
+    folder: PathBuf,
+    /// Of the segment, semaphores and locks: 0600, or 0660 to share with the group.
+    mode: u32,
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PARENT: &str = "/dev/shm";
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const PARENT: &str = "/tmp";
+
+/// Bytes free in the file system of the buses.
+pub(crate) fn free_bytes() -> u64 {
+    rustix::fs::statvfs(PARENT).map_or(0, |fs| fs.f_bavail * fs.f_frsize)
+}
+
+impl Place {
+    /// The bus of that name. The name was checked: it cannot leave the folder.
+    pub fn new(name: &str, mode: u32) -> Place {
+        debug_assert!(!name.contains('/') && name != "." && name != "..");
+        let root = if mode & 0o070 == 0 {
+            Path::new(PARENT).join(format!("slabcast-{}", rustix::process::geteuid().as_raw()))
+        } else {
+            Path::new(PARENT).join(format!("slabcast-g{}", rustix::process::getegid().as_raw()))
+        };
+        Place { folder: root.join(name), root, mode }
+    }
+
+    pub fn mode(&self) -> u32 {
+        self.mode
+    }
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+    pub fn lock(&self) -> PathBuf {
+        self.folder.join("registry.lock")
+    }
+    pub fn pointer(&self) -> PathBuf {
+        self.folder.join("segment")
+    }
+    pub fn pointer_in_making(&self) -> PathBuf {
+        self.folder.join("segment.new")
+    }
+    pub fn member_lock(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("{number}.lock"))
+    }
+    pub fn member_semaphore(&self, number: u32) -> PathBuf {
+        self.folder.join(format!("{number}.fifo"))
+    }
+
+    /// Another bus of the same user.
+    pub fn sibling(&self, folder: PathBuf) -> Place {
+        Place { root: self.root.clone(), folder, mode: self.mode }
+    }
+
+    /// Makes both folders if they are missing and checks whose they are.
+    pub fn ensure(&self) -> Result<(), PlaceError> {
+        for folder in [&self.root, &self.folder] {
+            let mode = if self.is_shared() { 0o2770 } else { 0o700 };
+            match std::fs::DirBuilder::new().mode(mode).create(folder) {
+                // The umask may have taken from what the group was to get.
+                Ok(()) if self.is_shared() => {
+                    let permissions = std::fs::Permissions::from_mode(mode);
+                    std::fs::set_permissions(folder, permissions).map_err(|e| PlaceError::io(folder, e))?;
+                }
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(PlaceError::io(folder, error)),
+            }
+            self.check(folder, true)?;
+        }
+        Ok(())
+    }
+
+    fn is_shared(&self) -> bool {
+        self.mode & 0o070 != 0
+    }
+
+    /// Refuses what is not ours: another owner (in a shared bus: another group), links, wider permissions.
+    pub fn check(&self, path: &Path, folder: bool) -> Result<(), PlaceError> {
+        let meta = std::fs::symlink_metadata(path).map_err(|e| PlaceError::io(path, e))?;
+        if meta.nlink() == 0 {
+            // Removed between the kernel's look at the name and at the file.
+            return Err(PlaceError::io(path, ErrorKind::NotFound.into()));
+        }
+        let right_kind =
+            if folder { meta.is_dir() } else { !meta.is_dir() && !meta.is_symlink() && meta.nlink() == 1 };
+        self.trust(&path.display().to_string(), meta.uid(), meta.gid(), meta.mode(), right_kind)
+    }
+
+    /// The same for an open memory object.
+    pub fn check_memory(&self, id: &str, stat: &rustix::fs::Stat) -> Result<(), PlaceError> {
+        // A name that was removed under living members leaves no link: still theirs.
+        self.trust(id, stat.st_uid, stat.st_gid, stat.st_mode, stat.st_nlink <= 1)
+    }
+
+    fn trust(&self, path: &str, uid: u32, gid: u32, mode: u32, right_kind: bool) -> Result<(), PlaceError> {
+        let expected = rustix::process::geteuid().as_raw();
+        let trusted = if self.is_shared() {
+            gid == rustix::process::getegid().as_raw() && mode & 0o007 == 0
+        } else {
+            uid == expected && mode & 0o077 == 0
+        };
+        if trusted && right_kind {
+            return Ok(());
+        }
+        Err(Stranger { path: path.to_owned(), owner: uid, mode: mode & 0o7777, expected }.into())
+    }
+
+    /// The files of members, by number, that lie in the folder. An error says nothing about who is there.
+    pub fn member_files(&self) -> io::Result<Vec<(u32, PathBuf)>> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let Some(number) = name.strip_suffix(".lock").or(name.strip_suffix(".fifo")) else { continue };
+            if let Ok(number) = number.parse() {
+                files.push((number, entry.path()));
+            }
+        }
+        Ok(files)
+    }
+
+    /// The same user's folder of the other kind: of the buses shared with the group, or of those that are not.
+    pub fn other_root(&self) -> Place {
+        let mode = if self.is_shared() { 0o600 } else { 0o660 };
+        Place { folder: PathBuf::new(), ..Place::new("", mode) }
+    }
+
+    /// Removes the folders, if nothing is left in them.
+    pub fn remove_folders(&self) {
+        let _ = std::fs::remove_dir(&self.folder);
+        let _ = std::fs::remove_dir(&self.root);
+    }
+}

@@ -1,0 +1,193 @@
+//! Who lives. Two witnesses: a lock the kernel drops however its holder dies, and a process' pid with the time it
+//! started. Within one PID namespace the second overrules the first: a process that runs is never taken for dead
+//! though a stray close() dropped its lock, and one that is gone or a zombie is dead though a forked child holds it.
+
+use crate::layout::Identity;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+const TAKE_WAIT: Duration = Duration::from_secs(5);
+const TAKE_PAUSE: Duration = Duration::from_micros(50);
+
+impl Identity {
+    /// This process.
+    pub fn mine() -> Identity {
+        static NAMESPACE: OnceLock<u64> = OnceLock::new();
+        let pid = std::process::id();
+        Identity {
+            pid,
+            started: if let Fate::Runs { started } = fate(pid) { started } else { 0 },
+            namespace: *NAMESPACE
+                .get_or_init(|| std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino()).unwrap_or(0)),
+        }
+    }
+
+    /// Whether it runs, as far as its pid tells; None in another namespace, or where /proc does not tell.
+    fn runs(self, mine: Identity) -> Option<bool> {
+        if self.namespace == 0 || self.namespace != mine.namespace || mine.started == 0 || self.started == 0 {
+            return None;
+        }
+        match fate(self.pid) {
+            Fate::Runs { started } => Some(started == self.started),
+            Fate::Gone => Some(false),
+            Fate::Unknown => None,
+        }
+    }
+}
+
+/// What can be learned of a pid.
+enum Fate {
+    Runs {
+        started: u64,
+    },
+    /// There is no such process, or only a zombie.
+    Gone,
+    /// It could not be asked: out of descriptors or memory, or /proc hides other users' processes. No one dies of that.
+    Unknown,
+}
+
+fn fate(pid: u32) -> Fate {
+    match std::fs::read(format!("/proc/{pid}/stat")) {
+        Ok(stat) => parse_stat(&stat).unwrap_or(Fate::Unknown),
+        // ENOENT also where /proc is mounted with hidepid: a signal finds what it hides.
+        Err(error)
+            if matches!(
+                error.raw_os_error().map(Errno::from_raw_os_error),
+                Some(Errno::NOENT | Errno::SRCH)
+            ) =>
+        {
+            let found = Pid::from_raw(pid as i32).map(test_kill_process);
+            if matches!(found, None | Some(Err(Errno::SRCH))) { Fate::Gone } else { Fate::Unknown }
+        }
+        Err(_) => Fate::Unknown,
+    }
+}
+
+fn parse_stat(stat: &[u8]) -> Option<Fate> {
+    // pid (name) state ppid ... : the name may hold anything, also parentheses.
+    let after_name = stat.iter().rposition(|&b| b == b')')? + 1;
+    let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
+    if matches!(fields.next()?, "Z" | "X" | "x") {
+        return Some(Fate::Gone);
+    }
+    Some(Fate::Runs { started: fields.nth(18)?.parse().ok()? })
+}
+
+/// A member's lock file, held open and locked while the member lives.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    _file: File,
+}
+
+impl Witness {
+    /// Makes and locks the file; it says in words who holds it, for those who have no segment to look into.
+    pub fn create(path: &Path, who: Identity, mode: u32) -> io::Result<Witness> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
+            .open(path)?;
+        let made = take(&file).and_then(|()| write!(file, "{} {} {}", who.pid, who.started, who.namespace));
+        if let Err(error) = made {
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
+        Ok(Witness { _file: file })
+    }
+}
+
+/// Locks one's own new file: held at most for an instant, by somebody who looks whether its holder lives.
+fn take(file: &File) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if start.elapsed() < TAKE_WAIT => std::thread::sleep(TAKE_PAUSE),
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Whether the member lives that this identity and this lock file belong to.
+pub(crate) fn lives(who: Option<Identity>, lock: &Path, mine: Identity) -> bool {
+    if let Some(runs) = who.and_then(|who| who.runs(mine)) {
+        return runs;
+    }
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(lock) {
+        Ok(file) => file,
+        // Somebody removed the file: nothing says that a member known by other means died.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return who.is_some(),
+        // Out of descriptors, or hidden: nothing says that it died.
+        Err(_) => return true,
+    };
+    if who.is_none() {
+        let mut text = String::new();
+        let written = file.read_to_string(&mut text).ok().and_then(|_| parse(&text));
+        if let Some(runs) = written.and_then(|who| who.runs(mine)) {
+            return runs;
+        }
+    }
+    // Shared: two who look at once do not take each other for the holder.
+    file.try_lock_shared().is_err()
+}
+
+fn parse(text: &str) -> Option<Identity> {
+    let mut words = text.split(' ');
+    let identity = Identity {
+        pid: words.next()?.parse().ok()?,
+        started: words.next()?.parse().ok()?,
+        namespace: words.next()?.parse().ok()?,
+    };
+    words.next().is_none().then_some(identity)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_runs_and_one_with_its_pid_but_another_start_does_not() {
+        let mine = Identity::mine();
+        assert_eq!(mine.runs(mine), Some(true));
+        assert_eq!(Identity { started: mine.started + 1, ..mine }.runs(mine), Some(false));
+        assert_eq!(Identity { namespace: mine.namespace + 1, ..mine }.runs(mine), None);
+    }
+
+    #[test]
+    fn a_zombie_is_dead() {
+        let mine = Identity::mine();
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+        let Fate::Runs { started } = fate(child.id()) else { panic!("it runs") };
+        let who = Identity { pid: child.id(), started, ..mine };
+        assert_eq!(who.runs(mine), Some(true));
+        child.kill().expect("kill");
+        // Not waited for: it stays a zombie once it is dead.
+        while who.runs(mine) == Some(true) {
+            std::thread::yield_now();
+        }
+        child.wait().expect("wait");
+        assert_eq!(who.runs(mine), Some(false));
+    }
+
+    #[test]
+    fn the_lock_decides_where_the_pid_means_nothing() {
+        let path = std::env::temp_dir().join(format!("slabcast-witness-{}", std::process::id()));
+        let mine = Identity::mine();
+        let elsewhere = Identity { namespace: mine.namespace + 1, ..mine };
+        let held = Witness::create(&path, elsewhere, 0o600).expect("create");
+        assert!(lives(None, &path, mine));
+        assert!(lives(Some(elsewhere), &path, mine));
+        drop(held);
+        assert!(!lives(None, &path, mine));
+        assert!(!lives(Some(elsewhere), &path, mine));
+        std::fs::remove_file(&path).expect("remove");
+    }
+}

@@ -1,0 +1,146 @@
+//! A named FIFO as a semaphore. The sleeper holds it open for reading and writing (so that it never sees an end of
+//! file), posters for writing only, without blocking: with no sleeper left, opening fails, and a full pipe is a wake-up
+//! that is already there.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// The sleeper's end.
+#[derive(Debug)]
+pub(crate) struct Semaphore {
+    fifo: OwnedFd,
+}
+
+impl Semaphore {
+    pub fn create(path: &Path, mode: u32) -> io::Result<Semaphore> {
+        make(path, Mode::from_raw_mode(mode))?;
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fifo = rustix::fs::open(path, flags, Mode::empty())?;
+        // The umask may have taken from what the group was to get.
+        rustix::fs::fchmod(&fifo, Mode::from_raw_mode(mode))?;
+        Ok(Semaphore { fifo })
+    }
+
+    /// Takes every post there is.
+    pub fn empty(&self) {
+        let mut bytes = [0; 256];
+        loop {
+            match rustix::io::read(&self.fifo, &mut bytes) {
+                Ok(n) if n == bytes.len() => continue,
+                Err(Errno::INTR) => continue,
+                _ => return,
+            }
+        }
+    }
+
+    /// Waits for a post; false when `timeout` went by without one.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos() as _ };
+        let mut fds = [PollFd::new(&self.fifo, PollFlags::IN)];
+        // An interrupted wait counts as a wake-up: the caller looks, and sleeps again.
+        !matches!(poll(&mut fds, Some(&timeout)), Ok(0))
+    }
+
+    /// Posts to oneself.
+    #[cfg(feature = "node")]
+    pub fn post(&self) {
+        post(self.fifo.as_fd());
+    }
+
+    /// What an event loop polls.
+    #[cfg(feature = "node")]
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fifo.as_fd()
+    }
+}
+
+/// A poster's end.
+#[derive(Debug)]
+pub(crate) struct Poster {
+    fifo: OwnedFd,
+}
+
+impl Poster {
+    /// None when nobody sleeps on it any more.
+    pub fn open(path: &Path) -> Option<Poster> {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fifo = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+        Some(Poster { fifo })
+    }
+
+    /// False when nobody is there to be woken.
+    pub fn post(&self) -> bool {
+        post(self.fifo.as_fd())
+    }
+}
+
+fn post(fifo: BorrowedFd<'_>) -> bool {
+    loop {
+        match rustix::io::write(fifo, &[1]) {
+            Err(Errno::INTR) => continue,
+            // Full: a wake-up is waiting to be taken.
+            Ok(_) | Err(Errno::AGAIN) => return true,
+            Err(_) => return false,
+        }
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn make(path: &Path, mode: Mode) -> io::Result<()> {
+    Ok(rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)?)
+}
+
+#[cfg(target_vendor = "apple")]
+fn make(path: &Path, mode: Mode) -> io::Result<()> {
+    Ok(rustix::fs::mkfifoat(rustix::fs::CWD, path, mode)?)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn pair(name: &str) -> (std::path::PathBuf, Semaphore, Poster) {
+        let path = std::env::temp_dir().join(format!("slabcast-fifo-{name}-{}", std::process::id()));
+        let semaphore = Semaphore::create(&path, 0o600).expect("create");
+        let poster = Poster::open(&path).expect("open");
+        (path, semaphore, poster)
+    }
+
+    #[test]
+    fn a_post_before_the_wait_ends_it_and_emptying_takes_them_all() {
+        let (path, semaphore, poster) = pair("posts");
+        assert!(!semaphore.wait(Duration::ZERO));
+        for _ in 0..1000 {
+            assert!(poster.post());
+        }
+        assert!(semaphore.wait(Duration::from_secs(60)));
+        semaphore.empty();
+        assert!(!semaphore.wait(Duration::ZERO));
+        std::fs::remove_file(path).expect("remove");
+    }
+
+    #[test]
+    fn posting_into_a_full_pipe_neither_blocks_nor_fails() {
+        let (path, semaphore, poster) = pair("full");
+        for _ in 0..200_000 {
+            assert!(poster.post());
+        }
+        semaphore.empty();
+        assert!(!semaphore.wait(Duration::ZERO));
+        std::fs::remove_file(path).expect("remove");
+    }
+
+    #[test]
+    fn a_poster_learns_that_the_sleeper_is_gone() {
+        let (path, semaphore, poster) = pair("gone");
+        drop(semaphore);
+        assert!(!poster.post());
+        assert!(Poster::open(&path).is_none());
+        std::fs::remove_file(path).expect("remove");
+    }
+}

@@ -1,0 +1,11 @@
+//! loom models of the protocol's real code, over parts built on the heap. Each test is named by a race; each has a mutant
+//! in tests/mutants that it catches. See tests/README.md.
+
+mod bench;
+mod floor;
+mod heap;
+mod help;
+mod order;
+mod reading;
+mod sleep;
+mod topics;
