@@ -14,6 +14,7 @@ const suites = {
     run('cargo', ['test', '--locked', '--profile', 'tested', '--lib', '--target-dir', 'target/loom', 'model::'], {
       env: { ...process.env, RUSTFLAGS: '--cfg loom' },
     }),
+  node: () => run(process.execPath, ['--test', ...tests('tests/node')]),
 }
 
 const chosen = process.argv.slice(2)
