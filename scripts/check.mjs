@@ -13,3 +13,4 @@ run(
   loom,
 )
 run('npx', ['biome', 'check', '--error-on-warnings', '.'])
+run('npx', ['tsc', '--project', 'tests/types'])

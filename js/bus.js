@@ -1,0 +1,207 @@
+'use strict'
+
+// The public Bus: one handle of a bus, with subscriptions and an end of its own. What the handles of one thread share is
+// their membership.
+
+const { EventEmitter } = require('node:events')
+const codec = require('./codec')
+const { defaultBus } = require('./discovery')
+const { abortError, invalidArgType, SlabcastError } = require('./errors')
+const { join, leave } = require('./membership')
+const check = require('./options')
+const { isOf, isReferenced, rethrow, Subscription } = require('./subscription')
+
+/** Attaches at once: what `open` does, and the default bus does not. */
+const attach = Symbol('attach')
+
+class Bus extends EventEmitter {
+  #options
+  #membership
+  #subscriptions = new Set()
+  /** How many of them each topic has. */
+  #topics = new Map()
+  #referenced = true
+  #closing
+  #lost
+  /** Those who wait for an empty outbox. */
+  #waiting = []
+  /** What the membership sees of this handle. */
+  #port
+
+  constructor(options) {
+    super()
+    this.#options = options
+    this.#port = {
+      outbox: options.outbox,
+      stallTimeout: options.stallTimeout,
+      holdsProcess: () => this.#holdsProcess(),
+      listensTo: (topic) => this.#topics.has(topic),
+      drained: () => this.#drained(),
+      gap: (gap) => this.#tellGap(gap),
+      lose: (error) => this.#lose(error),
+    }
+  }
+
+  publish(topic, message, options) {
+    const raw = options === undefined ? false : check.publishOptions(options)
+    return this[attach]().publish(this.#port, topic, message, raw)
+  }
+
+  subscribe(topic, listener, options) {
+    check.topic(topic)
+    check.listener('listener', listener)
+    const checked = check.subscribeOptions(options)
+    if (checked.signal?.aborted) throw abortError(checked.signal)
+    const membership = this[attach]()
+    const subscription = new Subscription(topic, listener, checked, {
+      ended: () => this.#ended(subscription),
+      referenceChanged: () => this.#membership?.referenceChanged(),
+    })
+    try {
+      membership.subscribe(subscription)
+    } catch (error) {
+      // It never began: nothing of it stays with the signal or the async context.
+      subscription.unsubscribe()
+      throw error
+    }
+    this.#subscriptions.add(subscription)
+    this.#topics.set(topic, (this.#topics.get(topic) ?? 0) + 1)
+    membership.referenceChanged()
+    return subscription
+  }
+
+  /** Ends this handle's subscriptions to a topic: all, or those of one listener. */
+  unsubscribe(topic, listener) {
+    check.topic(topic)
+    if (listener !== undefined) check.listener('listener', listener)
+    this.#mustBeOpen()
+    for (const subscription of [...this.#subscriptions]) {
+      if (subscription.topic === topic && subscription[isOf](listener)) subscription.unsubscribe()
+    }
+  }
+
+  encode(value) {
+    return codec.encode(value)
+  }
+
+  decode(bytes) {
+    return decode(bytes)
+  }
+
+  /** Its subscriptions keep the process alive (the default). */
+  ref() {
+    this.#referenced = true
+    this.#membership?.referenceChanged()
+    return this
+  }
+
+  /** The process may end though this bus has subscriptions. */
+  unref() {
+    this.#referenced = false
+    this.#membership?.referenceChanged()
+    return this
+  }
+
+  /** Ends all subscriptions, flushes the outbox, leaves the bus. */
+  close() {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close() {
+    for (const subscription of [...this.#subscriptions]) subscription.unsubscribe()
+    const membership = this.#membership
+    if (!membership) return
+    // The outbox' timer keeps the process alive meanwhile.
+    while (!membership.outboxIsEmpty && !this.#lost) {
+      await new Promise((resolve) => {
+        this.#waiting.push(resolve)
+        membership.tellWhenEmpty(this.#port)
+      })
+    }
+    this.#membership = undefined
+    if (!this.#lost) leave(membership, this.#port)
+  }
+
+  /** For `open` in this folder; the other calls attach at their first use. */
+  [attach]() {
+    this.#mustBeOpen()
+    this.#membership ??= join(named(this.#options), this.#port)
+    return this.#membership
+  }
+
+  #mustBeOpen() {
+    if (this.#lost) throw this.#lost
+    if (this.#closing) throw new SlabcastError('ERR_CLOSED', 'The bus is closed: open it anew to go on')
+  }
+
+  #ended(subscription) {
+    if (!this.#subscriptions.delete(subscription)) return
+    const left = this.#topics.get(subscription.topic) - 1
+    if (left === 0) this.#topics.delete(subscription.topic)
+    else this.#topics.set(subscription.topic, left)
+    this.#membership.unsubscribe(subscription)
+    this.#membership.referenceChanged()
+  }
+
+  #holdsProcess() {
+    if (!this.#referenced) return false
+    for (const subscription of this.#subscriptions) if (subscription[isReferenced]) return true
+    return false
+  }
+
+  #drained() {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+    if (!this.#closing) this.emit('drain')
+  }
+
+  #tellGap(gap) {
+    if (this.listenerCount('gap') > 0) {
+      try {
+        this.emit('gap', gap)
+      } catch (error) {
+        process.nextTick(rethrow, error)
+      }
+      return
+    }
+    const { topic, from, to, lost, reason } = gap
+    process.emitWarning(
+      `${lost} messages of ${JSON.stringify(topic)} were missed (${from} to ${to}, ${reason}): listen to 'gap' to handle it`,
+      { type: 'SlabcastWarning', code: 'SLABCAST_GAP' },
+    )
+  }
+
+  /** As with any emitter, an 'error' that nobody listens to is an uncaught exception. */
+  #lose(error) {
+    this.#lost = error
+    for (const subscription of [...this.#subscriptions]) subscription.unsubscribe()
+    if (this.#membership) leave(this.#membership, this.#port)
+    this.#membership = undefined
+    for (const resolve of this.#waiting.splice(0)) resolve()
+    if (!this.#closing) this.emit('error', error)
+  }
+}
+
+Bus.prototype[Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')] = Bus.prototype.close
+
+/** Options with the default bus' name where none was given. It is found at the first use. */
+function named(options) {
+  if (options.name !== undefined) return options
+  const { name, from } = defaultBus()
+  return { ...options, name: from ? check.busName(from, name) : name }
+}
+
+function decode(bytes) {
+  if (ArrayBuffer.isView(bytes)) return codec.decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  if (bytes instanceof ArrayBuffer) return codec.decode(Buffer.from(bytes))
+  throw invalidArgType('bytes', 'an instance of Buffer, TypedArray, DataView or ArrayBuffer', bytes)
+}
+
+/** A handle of the bus the options name, attached. */
+function open(options) {
+  const bus = new Bus(check.openOptions(options))
+  bus[attach]()
+  return bus
+}
+
+module.exports = { Bus, decode, open }

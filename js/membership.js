@@ -1,0 +1,148 @@
+'use strict'
+
+// This thread's place on one bus, shared by all its handles of that bus: who they are, when it begins and ends. What it does
+// for them is in publishing.js and receiving.js.
+
+const { isMainThread, threadId } = require('node:worker_threads')
+const { Encoder } = require('./codec')
+const { SlabcastError } = require('./errors')
+const { CLOSED, Hot, orThrow } = require('./hot')
+const native = require('./native')
+const { Publishing } = require('./publishing')
+const { Receiving } = require('./receiving')
+
+/** How often, in ms, a member looks after the bus though nobody woke it. */
+const TICK = 1000
+
+class Membership {
+  #member
+  #publishing
+  #receiving
+  #handles = new Set()
+  #tick
+  #lost
+
+  closed = false
+
+  constructor(options) {
+    const { Member } = native()
+    const here = { thread: isMainThread ? 0 : threadId, threadWake: native.threadWake }
+    this.#member = orThrow(Member.open({ ...options, ...here }, this.#wake, setImmediate))
+    const { member, maxMessage } = this.#member.facts()
+    const encoder = new Encoder({ maxBytes: maxMessage })
+    const hot = new Hot(this.#member, encoder.bytes)
+    this.#publishing = new Publishing(this.#member, maxMessage, encoder, hot, this)
+    this.#receiving = new Receiving(this.#member, member, hot, this)
+    this.#tick = setInterval(this.#onTick, TICK)
+    this.#tick.unref()
+  }
+
+  // For its handles
+
+  add(handle) {
+    this.#handles.add(handle)
+  }
+
+  /** Takes a handle off; the last one ends the membership. True: it has ended. */
+  remove(handle) {
+    this.#handles.delete(handle)
+    this.#publishing.forget(handle)
+    if (this.#handles.size === 0) this.#close()
+    return this.closed
+  }
+
+  publish(handle, name, message, raw) {
+    return this.#publishing.publish(handle, name, message, raw)
+  }
+
+  subscribe(subscription) {
+    this.check()
+    this.#publishing.know(subscription.topic, this.#receiving.subscribe(subscription))
+  }
+
+  unsubscribe(subscription) {
+    this.#receiving.unsubscribe(subscription)
+  }
+
+  get outboxIsEmpty() {
+    return this.#publishing.isFlushed
+  }
+
+  tellWhenEmpty(handle) {
+    this.#publishing.tellWhenEmpty(handle)
+  }
+
+  /** Whether any handle has a subscription that keeps the process alive. */
+  referenceChanged() {
+    if (this.closed) return
+    let referenced = false
+    for (const handle of this.#handles) referenced ||= handle.holdsProcess()
+    this.#member.setRef(referenced)
+  }
+
+  // For its halves
+
+  /** Throws when nothing can be done any more. */
+  check() {
+    if (this.#lost) throw this.#lost
+    if (this.closed) throw new SlabcastError('ERR_CLOSED', 'The bus is closed: open it anew to go on')
+  }
+
+  gap(gap) {
+    for (const handle of this.#handles) if (handle.listensTo(gap.topic)) handle.gap({ ...gap })
+  }
+
+  corrupt(during, status) {
+    if (status === CLOSED || this.closed) return
+    const message = `The segment is corrupt (${during}, ${status}): end every process of this bus and start anew`
+    this.lose(new SlabcastError('ERR_CORRUPT', message))
+  }
+
+  /** The bus is lost: every handle is told once, every later call throws. */
+  lose(error) {
+    if (this.#lost) return
+    this.#lost = error
+    this.#close()
+    for (const handle of this.#handles) process.nextTick(() => handle.lose(error))
+  }
+
+  #close() {
+    if (this.closed) return
+    this.closed = true
+    clearInterval(this.#tick)
+    this.#publishing.close()
+    this.#member.close()
+  }
+
+  #wake = () => {
+    if (!this.closed) this.#receiving.wake()
+  }
+
+  #onTick = () => {
+    if (this.#member.tick()) this.#wake()
+  }
+}
+
+// One membership per bus in this thread.
+const memberships = new Map()
+
+/** The membership of this thread for checked options, made if need be, with one more handle. */
+function join(options, handle) {
+  const key = `${options.mode}:${options.name}`
+  let membership = memberships.get(key)
+  if (!membership) {
+    const { name, size, maxMessage, topics, members, mode } = options
+    membership = new Membership({ name, size, maxMessage, topics, members, mode })
+    memberships.set(key, membership)
+  }
+  membership.add(handle)
+  return membership
+}
+
+/** Takes a handle off its membership. */
+function leave(membership, handle) {
+  if (!membership.remove(handle)) return
+  for (const [key, value] of memberships) if (value === membership) memberships.delete(key)
+}
+
+module.exports = { join, leave }

@@ -1,0 +1,149 @@
+'use strict'
+
+// What users pass in, checked as Node checks its own arguments: types first, then values, then ranges.
+
+const { invalidArgType, invalidArgValue, outOfRange, SlabcastError } = require('./errors')
+
+const MiB = 1024 * 1024
+const DEFAULTS = {
+  size: 16 * MiB,
+  topics: 131072,
+  members: 256,
+  stallTimeout: 2000,
+  outbox: 16 * MiB,
+  spin: 0,
+  mode: 0o600,
+}
+const UNITS = { '': 1, b: 1, k: 1024, kb: 1024, m: MiB, mb: MiB, g: 1024 * MiB, gb: 1024 * MiB }
+
+function object(name, value) {
+  if (value === undefined) return {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidArgType(name, 'of type object', value)
+  return value
+}
+
+function boolean(name, value, otherwise) {
+  if (value === undefined) return otherwise
+  if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value)
+  return value
+}
+
+function integer(name, value, least, most) {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value)
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value)
+  if (value < least || value > most) throw outOfRange(name, `>= ${least} and <= ${most}`, value)
+  return value
+}
+
+/** Bytes, as a number or as '64mb' (powers of 1024). */
+function bytes(name, value, least, most) {
+  if (typeof value !== 'string') {
+    if (typeof value !== 'number') throw invalidArgType(name, 'of type number or string', value)
+    return integer(name, value, least, most)
+  }
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*$/i.exec(value)
+  const unit = match && UNITS[match[2].toLowerCase()]
+  if (!unit) throw invalidArgValue(name, value, "must be a number of bytes like 1048576, '64kb', '16mb' or '1gb'")
+  return integer(name, Math.round(Number(match[1]) * unit), least, most)
+}
+
+function milliseconds(name, value) {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value)
+  if (!(value >= 0)) throw outOfRange(name, '>= 0 (Infinity is allowed)', value)
+  return value
+}
+
+function busName(name, value) {
+  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value)
+  if (!/^[A-Za-z0-9._-]{1,64}$/.test(value) || /^\.+$/.test(value)) {
+    throw invalidArgValue(name, value, 'must be 1 to 64 of A-Z a-z 0-9 . _ -, and not only dots')
+  }
+  return value
+}
+
+/** Later versions' options: refused rather than silently without effect. */
+function notYet(options, names) {
+  for (const name of names) {
+    if (options[name] !== undefined)
+      throw invalidArgValue(`options.${name}`, options[name], 'is not supported by this version')
+  }
+}
+
+/** The options of `open`, complete. Sizes that were not given stay undefined: an existing bus has its own. */
+function openOptions(value) {
+  const options = object('options', value)
+  const { size, maxMessage, topics, members, stallTimeout, outbox, spin, mode } = options
+  if (spin !== undefined && integer('options.spin', spin, 0, 1e6) !== 0) notYet(options, ['spin'])
+  const checked = {
+    name: options.name === undefined ? undefined : busName('options.name', options.name),
+    size: size === undefined ? undefined : bytes('options.size', size, 64 * 1024, 64 * 1024 * MiB),
+    maxMessage: undefined,
+    topics: topics === undefined ? undefined : integer('options.topics', topics, 1, 1 << 24),
+    members: members === undefined ? undefined : integer('options.members', members, 1, 4096),
+    stallTimeout: milliseconds('options.stallTimeout', stallTimeout ?? DEFAULTS.stallTimeout),
+    outbox: bytes('options.outbox', outbox ?? DEFAULTS.outbox, 0, Number.MAX_SAFE_INTEGER),
+    mode: integer('options.mode', mode ?? DEFAULTS.mode, 0, 0o7777),
+  }
+  if (maxMessage !== undefined) {
+    const half = roundedSize(checked.size ?? DEFAULTS.size) / 2
+    checked.maxMessage = bytes('options.maxMessage', maxMessage, 1, Math.min(half, 0xffffffff))
+  }
+  if (checked.mode !== 0o600 && checked.mode !== 0o660) {
+    throw invalidArgValue(
+      'options.mode',
+      checked.mode,
+      'must be 0o600 (its owner alone) or 0o660 (shared with the group)',
+    )
+  }
+  return checked
+}
+
+/** The slab is a power of two. */
+const roundedSize = (size) => 2 ** Math.ceil(Math.log2(size))
+
+function listener(name, value) {
+  if (typeof value !== 'function') throw invalidArgType(name, 'of type function', value)
+  return value
+}
+
+function abortSignal(name, value) {
+  if (value === undefined) return undefined
+  if (typeof value !== 'object' || value === null || typeof value.aborted !== 'boolean' || !('onabort' in value)) {
+    throw invalidArgType(name, 'an instance of AbortSignal', value)
+  }
+  return value
+}
+
+function subscribeOptions(value) {
+  const options = object('options', value)
+  notYet(options, ['replay', 'after', 'group', 'durable'])
+  return {
+    echo: boolean('options.echo', options.echo, true),
+    once: boolean('options.once', options.once, false),
+    raw: boolean('options.raw', options.raw, false),
+    signal: abortSignal('options.signal', options.signal),
+  }
+}
+
+const publishOptions = (value) => boolean('options.raw', object('options', value).raw, false)
+
+/** Topics of replies and faces: users cannot name them. */
+const RESERVED = '$slabcast/'
+
+function topic(value) {
+  if (typeof value !== 'string') throw invalidArgType('topic', 'of type string', value)
+  const invalid = (reason) => {
+    const shown = value.length > 64 ? `${value.slice(0, 64)}...` : value
+    return new SlabcastError('ERR_INVALID_TOPIC', `The topic ${JSON.stringify(shown)} ${reason}`, { topic: value })
+  }
+  if (value === '') throw invalid('is empty: a topic has 1 to 255 bytes of UTF-8')
+  if (value.includes('\0')) throw invalid('contains NUL')
+  if (!value.isWellFormed()) throw invalid('contains a lone surrogate, which UTF-8 cannot carry')
+  const length = Buffer.byteLength(value)
+  if (length > 255) throw invalid(`has ${length} bytes of UTF-8: at most 255 are allowed`)
+  if (value.startsWith(RESERVED)) throw invalid(`begins with ${RESERVED}, which is reserved`)
+  return value
+}
+
+module.exports = { openOptions, subscribeOptions, publishOptions, listener, topic, busName }

@@ -1,0 +1,196 @@
+'use strict'
+
+// The publishing half of a membership: a message becomes bytes, the bytes go into the slab, or wait in the outbox. `publish`
+// is the page to read.
+
+const { isSharedArrayBuffer } = require('node:util/types')
+const { encode } = require('./codec')
+const { invalidArgType, SlabcastError } = require('./errors')
+const { CLOSED, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED } = require('./hot')
+const { topic: checkTopic } = require('./options')
+const { Outbox } = require('./outbox')
+
+/** Names remembered; beyond it all are looked up anew. */
+const NAMES_MAX = 65536
+
+class Publishing {
+  #member
+  #hot
+  #maxMessage
+  #encoder
+  #scratch
+  #owner
+  /** Topic name -> the words of its entry, as last looked up. */
+  #names = new Map()
+  #outbox
+  /** The handles that were told `false`, or refused, and wait for 'drain'. */
+  #toldFalse = new Set()
+
+  /** @param {{ check: () => void, corrupt: Function, lose: Function }} owner `check` throws when nothing can be published */
+  constructor(member, maxMessage, encoder, hot, owner) {
+    this.#member = member
+    this.#maxMessage = maxMessage
+    this.#encoder = encoder
+    this.#scratch = encoder.bytes
+    this.#hot = hot
+    this.#owner = owner
+    this.#outbox = new Outbox(this.#flushOne, this.#emptied)
+  }
+
+  /** Publishes for `handle`. True: in the slab. False: in the outbox. Throws when it cannot be accepted. */
+  publish(handle, name, message, raw) {
+    this.#owner.check()
+    const known = this.#names.get(name)
+    if (known === undefined) checkTopic(name)
+    if (raw) return this.#publishBytes(handle, name, rawBytes(message), FLAG_RAW)
+    // A getter or toJSON of a message being encoded publishes this one.
+    if (this.#encoder.busy) return this.#publishBytes(handle, name, encode(message, this.#maxMessage), 0)
+    const length = this.#encoder.encode(message)
+    // User code may have run in it, and have closed this bus.
+    this.#owner.check()
+    if (this.#encoder.bytes !== this.#scratch) {
+      this.#scratch = this.#encoder.bytes
+      this.#hot.useScratch(this.#scratch)
+    }
+    const words = known ?? this.#lookUp(name)
+    if (words !== undefined && this.#outbox.isEmpty) {
+      this.#hot.aim(words, 0)
+      this.#hot.registers[LENGTH] = length
+      if (this.#hot.calls.publish() === PUBLISHED) return true
+    }
+    // Full, moved, busy, or others wait: the bytes get a life of their own.
+    return this.#publishLater(handle, name, Buffer.from(this.#scratch.subarray(0, length)), 0)
+  }
+
+  #publishBytes(handle, name, bytes, flags) {
+    this.#owner.check()
+    const available = this.#maxMessage
+    if (bytes.length > available) {
+      const needed = bytes.length
+      throw new SlabcastError(
+        'ERR_MESSAGE_TOO_LARGE',
+        `The message has ${needed} bytes, the bus takes ${available}: open it with a larger maxMessage or size`,
+        { needed, available },
+      )
+    }
+    const words = this.#names.get(name) ?? this.#lookUp(name)
+    if (words !== undefined && this.#outbox.isEmpty && this.#tryBytes(words, flags, bytes) === PUBLISHED) return true
+    return this.#publishLater(handle, name, flags === FLAG_RAW ? Buffer.from(bytes) : bytes, flags)
+  }
+
+  #tryBytes(words, flags, bytes) {
+    this.#hot.aim(words, flags)
+    return this.#hot.calls.publishFrom(bytes)
+  }
+
+  /** A subscription found the topic's words. */
+  know(name, words) {
+    if (this.#names.size >= NAMES_MAX) this.#names.clear()
+    this.#names.set(name, words)
+  }
+
+  /** The topic's words, looked up or made; undefined while another process holds the registry. */
+  #lookUp(name) {
+    const words = this.#member.topic(name, 0)
+    if (words.code === undefined) {
+      this.know(name, words)
+      return words
+    }
+    if (words.code === 'ERR_TIMEOUT') return undefined
+    throw failed(words)
+  }
+
+  // The outbox
+
+  get isFlushed() {
+    return this.#outbox.isEmpty
+  }
+
+  /** `handle.drained` is called when the outbox is empty. */
+  tellWhenEmpty(handle) {
+    this.#toldFalse.add(handle)
+  }
+
+  forget(handle) {
+    this.#toldFalse.delete(handle)
+  }
+
+  close() {
+    this.#outbox.clear()
+  }
+
+  #publishLater(handle, name, bytes, flags) {
+    const entry = { name, bytes, flags, stallTimeout: handle.stallTimeout }
+    // One more try with all that can be done at once: a moved topic, a dead or (stallTimeout 0) a slow reader.
+    if (this.#outbox.isEmpty && this.#flushOne(entry, 0, false)) return true
+    this.#owner.check()
+    // Also who is refused waits for 'drain': another handle of this thread may have filled the outbox.
+    this.#toldFalse.add(handle)
+    if (!this.#outbox.takes(bytes.length, handle.outbox)) {
+      const available = Math.max(0, this.#outbox.available(handle.outbox))
+      throw new SlabcastError(
+        'ERR_OUTBOX_FULL',
+        `The outbox has ${available} bytes left for a message of ${bytes.length}: wait for 'drain' after publish() returned false`,
+        { needed: bytes.length, available },
+      )
+    }
+    this.#outbox.add(entry)
+    return false
+  }
+
+  /**
+   * Tries to put one message into the slab. `waited`: ms since the last try that moved nothing; 0 = none. `accepted`: it
+   * waits in the outbox; if not, whoever publishes it is told that its topic cannot be had.
+   */
+  #flushOne = (entry, waited, accepted = true) => {
+    let status = MOVED
+    // A moved topic is looked up anew; it moves on only while the table is full of newer ones.
+    for (let tries = 0; status === MOVED && tries < 8; tries++) {
+      if (tries > 0) this.#names.delete(entry.name)
+      const words = this.#names.get(entry.name) ?? (accepted ? this.#resolve(entry.name) : this.#lookUp(entry.name))
+      if (words === undefined) return false
+      status = this.#tryBytes(words, entry.flags, entry.bytes)
+      if (status === FULL && this.#member.relieve(entry.bytes.length, waited, entry.stallTimeout)) {
+        status = this.#tryBytes(words, entry.flags, entry.bytes)
+      }
+    }
+    if (status === PUBLISHED) {
+      if (waited > 0) this.#member.relieved()
+      return true
+    }
+    if (status !== FULL && status !== MOVED && status !== CLOSED) this.#owner.corrupt('publish', status)
+    return false
+  }
+
+  /** As #lookUp, for a message that was accepted: a full table is waited for like a full slab; the rest loses the bus. */
+  #resolve(name) {
+    try {
+      return this.#lookUp(name)
+    } catch (error) {
+      if (error.code !== 'ERR_TOO_MANY_TOPICS' && error.code !== 'ERR_NO_SPACE') this.#owner.lose(error)
+      return undefined
+    }
+  }
+
+  #emptied = () => {
+    const told = [...this.#toldFalse]
+    this.#toldFalse.clear()
+    for (const handle of told) process.nextTick(() => handle.drained())
+  }
+}
+
+function rawBytes(message) {
+  if (ArrayBuffer.isView(message)) {
+    const bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+    // Other threads may be writing it: the message is as it was at the call.
+    return isSharedArrayBuffer(message.buffer) ? Uint8Array.from(bytes) : bytes
+  }
+  if (message instanceof ArrayBuffer) return new Uint8Array(message)
+  throw invalidArgType(
+    'message',
+    'an instance of Buffer, TypedArray, DataView or ArrayBuffer, as options.raw is set',
+    message,
+  )
+}
+
+module.exports = { Publishing }

@@ -1,0 +1,173 @@
+'use strict'
+
+// The receiving half of a membership: from a wake-up to the listeners. `wake` is the page to read: take, drain, decode,
+// dispatch.
+
+const { decode } = require('./codec')
+const hot = require('./hot')
+const { deliverTo } = require('./subscription')
+
+const { ALL, MORE, DRAINED, NEEDED, GAPS, FLAG_RAW, META, orThrow } = hot
+const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
+
+/** Drains of one turn of the event loop: timers and sockets are served in between. */
+const DRAINS_PER_TURN = 16
+
+/** A topic this thread listens to. */
+class Reading {
+  /** Replaced, never changed: whoever goes through it sees it as it was. */
+  subscriptions = []
+
+  constructor(words) {
+    this.words = words
+  }
+}
+
+class Receiving {
+  #member
+  #number
+  #hot
+  #owner
+  /** By name, and by the index of the topic's entry. */
+  #readings = new Map()
+  #byIndex = []
+
+  /**
+   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function }} owner
+   * @param {number} number the member's, to tell its own messages
+   */
+  constructor(member, number, hot, owner) {
+    this.#member = member
+    this.#number = number
+    this.#hot = hot
+    this.#owner = owner
+  }
+
+  /** Adds a subscription; returns the words of its topic. */
+  subscribe(subscription) {
+    const name = subscription.topic
+    let reading = this.#readings.get(name)
+    let from
+    if (reading) {
+      from = this.#member.tail()
+    } else {
+      const words = orThrow(this.#member.subscribe(name))
+      from = words.from
+      reading = new Reading(words)
+      this.#readings.set(name, reading)
+      this.#byIndex[words.index] = reading
+      // The first look: armed from now on, so that publishers post.
+      if (this.#hot.calls.sleep() === 0) this.#member.postSelf()
+    }
+    reading.subscriptions = [...reading.subscriptions, { subscription, from }]
+    return reading.words
+  }
+
+  unsubscribe(subscription) {
+    const reading = this.#readings.get(subscription.topic)
+    if (!reading) return
+    reading.subscriptions = reading.subscriptions.filter((entry) => entry.subscription !== subscription)
+    if (reading.subscriptions.length > 0) return
+    this.#readings.delete(subscription.topic)
+    this.#byIndex[reading.words.index] = undefined
+    if (!this.#owner.closed) this.#member.unsubscribe(reading.words)
+  }
+
+  /** From the event loop: the semaphore was posted, or was left so for this turn. */
+  wake() {
+    this.#hot.calls.rouse()
+    for (let drains = 0; drains < DRAINS_PER_TURN; drains++) {
+      const more = this.#drain()
+      if (this.#owner.closed) return
+      if (!more && this.#hot.calls.sleep() === 1) return
+    }
+    // Others have waited long enough; the semaphore stays posted for the next turn.
+    this.#member.postSelf()
+  }
+
+  /** Drains one batch and hands it out. True: there is more. */
+  #drain() {
+    const { calls, registers, bytes } = this.#hot
+    const status = calls.drain()
+    if (status !== ALL && status !== MORE) {
+      this.#owner.corrupt('drain', status)
+      return false
+    }
+    const count = registers[DRAINED]
+    const needed = registers[NEEDED]
+    if (registers[GAPS] !== 0) this.#tellGaps()
+    if (count > 0) this.#dispatch(count, bytes)
+    else if (needed > bytes.length) return this.#drainLarge(needed)
+    return status === MORE
+  }
+
+  /** One message larger than the buffer of all: it gets one of its own. */
+  #drainLarge(needed) {
+    const large = Buffer.allocUnsafeSlow(needed)
+    const status = this.#hot.drainInto(large)
+    const count = this.#hot.registers[DRAINED]
+    if (status !== ALL && status !== MORE) this.#owner.corrupt('drain', status)
+    else if (count > 0) this.#dispatch(count, large)
+    return true
+  }
+
+  #dispatch(count, bytes) {
+    const { meta } = this.#hot
+    for (let at = 0; at < count * META; at += META) {
+      const reading = this.#byIndex[meta[at + AT_TOPIC]]
+      // The last listener left in the middle of this batch.
+      if (reading === undefined) continue
+      this.#deliver(reading, at, bytes)
+      if (this.#owner.closed) return
+    }
+  }
+
+  /** Hands one message to its listeners: decoded once, whoever listens. */
+  #deliver(reading, at, bytes) {
+    const { meta } = this.#hot
+    const position = meta[at + AT_POSITION]
+    const start = meta[at + AT_OFFSET]
+    const end = start + meta[at + AT_LENGTH]
+    const isRaw = (meta[at + AT_FLAGS] & FLAG_RAW) !== 0
+    const own = meta[at + AT_MEMBER] === this.#number
+    let about
+    let value
+    let body
+    for (const { subscription, from } of reading.subscriptions) {
+      // From before it subscribed.
+      if (position < from) continue
+      about ??= {
+        topic: subscription.topic,
+        sequence: meta[at + AT_SEQUENCE],
+        position,
+        publisher: { member: meta[at + AT_MEMBER], pid: meta[at + AT_PID] },
+        timestamp: meta[at + AT_TIME],
+      }
+      let message
+      if (isRaw || subscription.raw) {
+        body ??= Buffer.from(bytes.subarray(start, end))
+        message = body
+      } else {
+        if (value === undefined) {
+          try {
+            value = { message: decode(bytes, start, end) }
+          } catch (error) {
+            this.#owner.lose(error)
+            return
+          }
+        }
+        message = value.message
+      }
+      subscription[deliverTo](message, about, own)
+      if (this.#owner.closed) return
+    }
+  }
+
+  #tellGaps() {
+    for (const { topic, from, to } of this.#member.takeGaps()) {
+      this.#owner.gap({ topic, from, to, lost: to - from + 1, reason: 'stalled' })
+    }
+  }
+}
+
+module.exports = { Receiving }

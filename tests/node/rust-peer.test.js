@@ -1,0 +1,62 @@
+'use strict'
+
+// A Rust program and a Node process on one bus: the same frames, values and bytes both ways.
+
+const assert = require('node:assert/strict')
+const { spawn, spawnSync } = require('node:child_process')
+const { once } = require('node:events')
+const path = require('node:path')
+const test = require('node:test')
+const { open } = require('slabcast')
+
+const root = path.join(__dirname, '..', '..')
+
+test('a Rust program and a Node process exchange values and bytes', { timeout: 600_000 }, async (t) => {
+  const built = spawnSync(
+    'cargo',
+    ['build', '--locked', '--profile', 'tested', '--example', 'rust_peer', '--message-format=json'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    },
+  )
+  assert.equal(built.status, 0, built.stderr)
+  const messages = built.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const { executable } = messages.find((message) => message.executable && message.target.name === 'rust_peer')
+
+  const name = `rust-peer-${process.pid}`
+  const bus = open({ name })
+  t.after(() => bus.close())
+  const peer = spawn(executable, [name], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.after(() => peer.kill('SIGKILL'))
+  await once(peer.stdout, 'data')
+
+  const received = []
+  let next
+  bus.subscribe('to-node', (message, meta) => {
+    received.push([message, meta])
+    next?.()
+  })
+  const answers = async (count) => {
+    while (received.length < count) await new Promise((resolve) => (next = resolve))
+    return received.splice(0)
+  }
+
+  bus.publish('to-rust', { from: 'ann', text: 'olé 👋', at: 1682302513688.5, tags: ['a', ''] })
+  bus.publish('to-rust', { text: '', from: 'bo', at: -1 })
+  bus.publish('to-rust', Buffer.from([0, 255, 1]), { raw: true })
+  const [[first, meta], [second], [bytes]] = await answers(3)
+  assert.deepEqual(first, { from: 'rust, to ann', text: '👋 élo', at: 1682302513688.5, tags: ['a', ''] })
+  assert.deepEqual(second, { from: 'rust, to bo', text: '', at: -1, tags: [] })
+  assert.deepEqual(bytes, Buffer.from([0, 255, 1]))
+  assert.equal(meta.publisher.pid, peer.pid)
+  assert.equal(meta.sequence, 1)
+
+  bus.publish('to-rust', { from: 'ann', text: 'bye', at: 0 })
+  const [code] = await once(peer, 'exit')
+  assert.equal(code, 0)
+})

@@ -1,0 +1,70 @@
+// What must compile, and (ts-expect-error) what must not, as a CommonJS user writes it.
+
+import ipc = require('slabcast')
+
+interface Chat {
+  from: string
+  text: string
+}
+
+interface Topics {
+  news: string
+  [room: `room:${string}`]: Chat
+}
+
+const bus = ipc.open<Topics>({ name: 'chat', size: '64mb', stallTimeout: Infinity, mode: 0o660 })
+
+bus.subscribe('room:100', (message, meta) => {
+  const from: string = message.from
+  const topic: `room:${string}` = meta.topic
+  const sequence: number = meta.sequence
+  const pid: number = meta.publisher.pid
+  // @ts-expect-error no such field
+  message.nobody
+  return [from, topic, sequence, pid]
+})
+bus.subscribe('news', (message) => message.toUpperCase(), { echo: false, once: true, signal: AbortSignal.timeout(1) })
+bus.subscribe('news', (bytes) => bytes.readUInt8(0), { raw: true })
+const sent: boolean = bus.publish('room:1', { from: 'ann', text: 'hi' })
+bus.publish('news', Buffer.from('x'), { raw: true })
+
+// @ts-expect-error not a topic of this bus
+bus.publish('weather', 'sunny')
+// @ts-expect-error not this topic's message
+bus.publish('room:1', 'hi')
+// @ts-expect-error a field is missing
+bus.publish('room:1', { from: 'ann' })
+// @ts-expect-error not bytes
+bus.publish('news', 'x', { raw: true })
+// @ts-expect-error not a topic of this bus
+bus.subscribe('weather', () => {})
+// @ts-expect-error not a listener
+bus.subscribe('news', 'listener')
+// @ts-expect-error no such option
+bus.subscribe('news', () => {}, { ekko: true })
+// @ts-expect-error no such mode
+ipc.open({ mode: 0o777 })
+// @ts-expect-error not a name
+ipc.open({ name: 7 })
+
+ipc.publish('anything', { any: 'thing' })
+const subscription: ipc.Subscription = ipc.subscribe('anything', (message: number) => message + 1)
+subscription.unref().ref().unsubscribe()
+ipc.unsubscribe('anything')
+ipc.on('drain', () => sent)
+ipc.on('gap', ({ topic, from, to, lost, reason }) => [topic, from + to + lost, reason])
+// @ts-expect-error a gap has no such field
+ipc.on('gap', ({ nothing }) => nothing)
+ipc.on('error', (error) => error.code === 'ERR_CORRUPT')
+const closed: Promise<void> = ipc.close()
+const bytes: Buffer = ipc.encode({ a: 1n })
+ipc.decode(bytes)
+
+try {
+  void closed
+} catch (error) {
+  if (error instanceof ipc.SlabcastError && error.code === 'ERR_OUTBOX_FULL') {
+    const { needed, available } = error
+    void [needed, available]
+  }
+}

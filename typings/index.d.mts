@@ -1,0 +1,19 @@
+import ipc from './index.js'
+
+export default ipc
+export declare const open: typeof ipc.open
+export declare const encode: typeof ipc.encode
+export declare const decode: typeof ipc.decode
+export declare const SlabcastError: typeof ipc.SlabcastError
+export type SlabcastError = ipc.SlabcastError
+export type Bus<Topics = ipc.AnyTopics> = ipc.Bus<Topics>
+export type AnyTopics = ipc.AnyTopics
+export type DefaultBus = ipc.DefaultBus
+export type ErrorCode = ipc.ErrorCode
+export type Gap = ipc.Gap
+export type Listener<Message, Topic extends string = string> = ipc.Listener<Message, Topic>
+export type Meta<Topic extends string = string> = ipc.Meta<Topic>
+export type OpenOptions = ipc.OpenOptions
+export type PublishOptions = ipc.PublishOptions
+export type SubscribeOptions = ipc.SubscribeOptions
+export type Subscription<Topic extends string = string> = ipc.Subscription<Topic>

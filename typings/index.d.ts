@@ -1,0 +1,244 @@
+/// <reference types="node" />
+import { EventEmitter } from 'node:events'
+
+/**
+ * The module is the default bus: every process of one application meets on it, with no settings. Nothing happens before
+ * its first use.
+ */
+declare const ipc: ipc.DefaultBus
+
+declare namespace ipc {
+  /** Topic -> message. Keys may be template literals: `{ [room: `room:${string}`]: Chat }`. */
+  type AnyTopics = Record<string, any>
+
+  /** What the topics of `Topics` that `Name` can name carry. */
+  type MessageOf<Topics, Name extends string> = Name extends keyof Topics ? Topics[Name] : never
+  type NameOf<Topics> = Extract<keyof Topics, string>
+
+  interface OpenOptions {
+    /**
+     * 1 to 64 of `A-Z a-z 0-9 . _ -`. Per user: two users never share a bus by accident.
+     * @default the application's own bus: found from the processes' descent, or given by `SLABCAST_BUS`
+     */
+    name?: string
+    /**
+     * Bytes of the slab, rounded up to a power of two; 64 KiB to 64 GiB, a number or like `'64mb'`. The creator's sizes
+     * count, later openers get them.
+     * @default 16 MiB
+     */
+    size?: number | string
+    /**
+     * Bytes of one encoded message, at most half of `size`. Larger ones: `ERR_MESSAGE_TOO_LARGE`. The creator's counts.
+     * @default size / 2
+     */
+    maxMessage?: number | string
+    /**
+     * Live topics, 1 to 16,777,216; memory is taken as they appear. One that nobody subscribes to gives its place to a new
+     * one when the table is full. The creator's counts.
+     * @default 131072
+     */
+    topics?: number
+    /**
+     * Attached threads, 1 to 4,096. The creator's counts.
+     * @default 256
+     */
+    members?: number
+    /**
+     * How long, in ms, a stuck reader may hold this publisher back before it is cut off. 0 never waits, `Infinity` never
+     * cuts. A reader that holds nobody back is never cut.
+     * @default 2000
+     */
+    stallTimeout?: number
+    /**
+     * Bytes this thread may hold locally while the slab is full; an empty outbox takes any one message.
+     * @default 16 MiB
+     */
+    outbox?: number | string
+    /**
+     * Permissions of the bus: `0o600`, its owner alone, or `0o660`, shared with the group.
+     * @default 0o600
+     */
+    mode?: 0o600 | 0o660
+  }
+
+  interface SubscribeOptions {
+    /**
+     * Also messages published by this thread.
+     * @default true
+     */
+    echo?: boolean
+    /**
+     * Unsubscribes before the first call.
+     * @default false
+     */
+    once?: boolean
+    /**
+     * The body undecoded, as a Buffer of its own.
+     * @default false
+     */
+    raw?: boolean
+    /** Unsubscribes when it fires. Fired already: `subscribe` throws an `AbortError`. */
+    signal?: AbortSignal
+  }
+
+  interface PublishOptions {
+    /**
+     * The message is bytes, and they are the body as they are.
+     * @default false
+     */
+    raw?: boolean
+  }
+
+  type Bytes = NodeJS.ArrayBufferView | ArrayBuffer
+
+  /** Where a message stands. The listeners of one thread share the object. */
+  interface Meta<Topic extends string = string> {
+    topic: Topic
+    /** In the topic, from 1, without holes. */
+    sequence: number
+    /** In the one order of all messages of the bus. */
+    position: number
+    publisher: {
+      /** The member that published it: a number unique in the life of the bus. */
+      member: number
+      pid: number
+    }
+    /** When it was published: ms since 1970. */
+    timestamp: number
+  }
+
+  /** Messages of one topic that were missed. */
+  interface Gap {
+    topic: string
+    /** Sequence of the first message missed. */
+    from: number
+    /** Sequence of the last message missed. */
+    to: number
+    /** How many. */
+    lost: number
+    /** `'stalled'`: this thread did not read for `stallTimeout` while others needed the room. */
+    reason: 'stalled'
+  }
+
+  type Listener<Message, Topic extends string = string> = (message: Message, meta: Meta<Topic>) => unknown
+
+  interface Subscription<Topic extends string = string> {
+    readonly topic: Topic
+    readonly raw: boolean
+    /** Ends it: the listener is not called after this returns. Again, or after `close`: no effect. */
+    unsubscribe(): void
+    /** Keeps the process alive while it lives (the default). */
+    ref(): this
+    /** Lets the process end though it lives. */
+    unref(): this
+    [Symbol.dispose](): void
+  }
+
+  interface BusEvents {
+    /** The outbox is empty: go on publishing. */
+    drain: []
+    /** Messages were missed. Without a listener it is a process warning. */
+    gap: [gap: Gap]
+    /** The bus is lost (`ERR_CORRUPT`); every later call throws the same. */
+    error: [error: SlabcastError]
+  }
+
+  /** One handle of a bus, with subscriptions and an end of its own. */
+  interface Bus<Topics = AnyTopics> extends EventEmitter<BusEvents> {
+    /**
+     * Publishes; never blocks. The message is as it was at the call.
+     * @returns `true`: it is in the slab and outlives this process. `false`: it is in the outbox (order kept; lost if this
+     *   process is killed before `'drain'`): slow down.
+     * @throws `ERR_OUTBOX_FULL`, `ERR_MESSAGE_TOO_LARGE`, `ERR_NOT_SERIALIZABLE`, `ERR_INVALID_TOPIC`,
+     *   `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_CLOSED`: nothing was published, the bus is as it was.
+     */
+    publish(topic: NameOf<Topics>, message: Bytes, options: PublishOptions & { raw: true }): boolean
+    publish<Name extends NameOf<Topics>>(
+      topic: Name,
+      message: MessageOf<Topics, Name>,
+      options?: PublishOptions & { raw?: false },
+    ): boolean
+
+    /**
+     * Live when it returns: everything published after that by anyone, nothing from before. The listener is never called
+     * inside `publish`. Each call is a subscription, also with the same listener.
+     * @throws `ERR_INVALID_TOPIC`, `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_TIMEOUT` (the registry is held by a stopped
+     *   process), `ERR_CLOSED`, `AbortError`
+     */
+    subscribe<Name extends NameOf<Topics>>(
+      topic: Name,
+      listener: Listener<Buffer, Name>,
+      options: SubscribeOptions & { raw: true },
+    ): Subscription<Name>
+    subscribe<Name extends NameOf<Topics>>(
+      topic: Name,
+      listener: Listener<MessageOf<Topics, Name>, Name>,
+      options?: SubscribeOptions,
+    ): Subscription<Name>
+
+    /** Ends this handle's subscriptions to a topic: all, or those of one listener. */
+    unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
+
+    /** The codec itself: MessagePack. */
+    encode(value: unknown): Buffer
+    /** @throws `ERR_CORRUPT`: the bytes are not what `encode`, or any other MessagePack writer, writes */
+    decode(bytes: Bytes): any
+
+    /** Its subscriptions keep the process alive (the default). */
+    ref(): this
+    /** The process may end though this bus has subscriptions. */
+    unref(): this
+
+    /** Ends all subscriptions at once, flushes the outbox, leaves the bus. Idempotent. */
+    close(): Promise<void>
+    [Symbol.asyncDispose](): Promise<void>
+  }
+
+  /** The default bus is the module, and carries what one opens others with. */
+  interface DefaultBus extends Bus {
+    /** Opens a bus, synchronously. Without `name`: another handle of the default bus. */
+    open<Topics = AnyTopics>(options?: OpenOptions): Bus<Topics>
+    SlabcastError: SlabcastErrorConstructor
+  }
+
+  type ErrorCode =
+    | 'ERR_OUTBOX_FULL'
+    | 'ERR_MESSAGE_TOO_LARGE'
+    | 'ERR_INVALID_TOPIC'
+    | 'ERR_NOT_SERIALIZABLE'
+    | 'ERR_CLOSED'
+    | 'ERR_NO_SPACE'
+    | 'ERR_ACCESS'
+    | 'ERR_LAYOUT_VERSION'
+    | 'ERR_CORRUPT'
+    | 'ERR_TOO_MANY_MEMBERS'
+    | 'ERR_TOO_MANY_TOPICS'
+    | 'ERR_TIMEOUT'
+    | 'ERR_UNSUPPORTED_PLATFORM'
+
+  /** What this package throws, beside Node's own argument errors and `AbortError`. */
+  interface SlabcastError extends Error {
+    readonly name: 'SlabcastError'
+    /** One of ours, or the system's own (`EMFILE`, `EACCES`, ...) where the system refused. */
+    readonly code: ErrorCode | `E${string}`
+    /** Bytes, of `ERR_OUTBOX_FULL`, `ERR_MESSAGE_TOO_LARGE`, `ERR_NO_SPACE`. */
+    readonly needed?: number
+    readonly available?: number
+    /** Numeric user id, of `ERR_ACCESS`. */
+    readonly owner?: number
+    /** Of `ERR_LAYOUT_VERSION`. */
+    readonly foundVersion?: number
+    readonly ownVersion?: number
+    /** Of `ERR_TOO_MANY_MEMBERS`, `ERR_TOO_MANY_TOPICS`. */
+    readonly capacity?: number
+    /** Of `ERR_NOT_SERIALIZABLE`: where the value is, like `message.user.avatar`. */
+    readonly path?: string
+  }
+
+  interface SlabcastErrorConstructor {
+    new (code: ErrorCode, message: string, facts?: Record<string, unknown>): SlabcastError
+    readonly prototype: SlabcastError
+  }
+}
+
+export = ipc
