@@ -15,6 +15,8 @@ const suites = {
       env: { ...process.env, RUSTFLAGS: '--cfg loom' },
     }),
   node: () => run(process.execPath, ['--test', ...tests('tests/node')]),
+  // One at a time: each fills the machine with processes of its own.
+  crash: () => run(process.execPath, ['--test', '--test-concurrency=1', ...tests('tests/crash')]),
 }
 
 const chosen = process.argv.slice(2)
