@@ -10,9 +10,9 @@ use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::stall::Stall;
 use crate::error::{Gap, OpenError, TopicError};
 use crate::layout::{MemberState, NAME_MAX, frame_bytes};
-use crate::registry::{MakeError, TopicId, hash_bits, in_use, name_hash};
+use crate::registry::{TopicId, hash_bits, in_use, name_hash};
 use crate::ring::Ring;
-use crate::segment::{LockError, Place, SegmentError};
+use crate::segment::Place;
 use crate::slab::Limit;
 use crate::sync::Ordering::Acquire;
 use std::sync::Arc;
@@ -388,39 +388,4 @@ fn check_topic(name: &[u8]) -> Result<(), TopicError> {
         return Ok(());
     }
     Err(TopicError::Invalid { len: name.len() })
-}
-
-impl From<LockError> for TopicError {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Busy(waited) => TopicError::Busy(waited),
-            // Its files were removed under a living member: the registry cannot be changed any more.
-            LockError::Stale => {
-                let what = "the registry lock (the files of the bus were removed)".into();
-                TopicError::Os { what, error: std::io::ErrorKind::NotFound.into() }
-            }
-            LockError::Place(error) => {
-                TopicError::Os { what: "the registry lock".into(), error: std::io::Error::other(error) }
-            }
-        }
-    }
-}
-
-impl From<SegmentError> for TopicError {
-    fn from(error: SegmentError) -> Self {
-        match error {
-            SegmentError::NoSpace(e) => TopicError::NoSpace { needed: e.needed, available: e.available },
-            SegmentError::Os { id, error } => TopicError::Os { what: id, error },
-            error => TopicError::Os { what: "the segment".into(), error: std::io::Error::other(error) },
-        }
-    }
-}
-
-impl From<MakeError> for TopicError {
-    fn from(error: MakeError) -> Self {
-        match error {
-            MakeError::TableFull { capacity } => TopicError::TooMany { capacity },
-            MakeError::Busy => TopicError::Busy(Duration::ZERO),
-        }
-    }
 }

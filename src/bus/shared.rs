@@ -1,14 +1,15 @@
 //! One bus in one process: the mapping, its folder and its lock, shared by all threads that are attached to it. Opening
 //! the first, attaching, leaving, removing the last: each under the registry lock.
 
+use super::failures::os;
 use super::fanout::Fanout;
 use crate::error::OpenError;
 use crate::layout::{Identity, MemberState, Parts, Sizes};
 use crate::reap::reap;
 use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, identity_of, in_use};
 use crate::segment::{
-    Guard, LockError, Place, PlaceError, RegistryLock, Segment, SegmentError, Witness, anyone_lives,
-    free_bytes, is_ours, lives, remove_all_member_files, remove_bus, sweep,
+    Guard, LockError, Place, PlaceError, RegistryLock, Segment, SegmentError, Witness, anyone_lives, is_ours,
+    lives, remove_all_member_files, remove_bus, sweep,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::wake::Semaphore;
@@ -343,56 +344,6 @@ impl From<LockError> for Attempt {
             LockError::Stale => Attempt::Again,
             LockError::Busy(waited) => Attempt::Failed(OpenError::Busy(waited)),
             LockError::Place(error) => error.into(),
-        }
-    }
-}
-
-impl From<PlaceError> for OpenError {
-    fn from(error: PlaceError) -> Self {
-        match error {
-            PlaceError::Stranger(stranger) => {
-                OpenError::Access { owner: stranger.owner, reason: stranger.to_string() }
-            }
-            PlaceError::Io { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
-                OpenError::Access { owner: owner_of(&path), reason: format!("{path}: {error}") }
-            }
-            PlaceError::Io { path, error } => os(Path::new(&path), error),
-        }
-    }
-}
-
-/// What the smallest file takes.
-const PAGE: u64 = 4096;
-
-fn os(what: &Path, error: io::Error) -> OpenError {
-    if error.kind() == io::ErrorKind::StorageFull {
-        return OpenError::NoSpace { needed: PAGE, available: free_bytes() };
-    }
-    OpenError::Os { what: what.display().to_string(), error }
-}
-
-fn owner_of(path: &str) -> u32 {
-    use std::os::unix::fs::MetadataExt;
-    let mut path = Some(Path::new(path));
-    // The file itself may be out of sight: then the nearest folder that can be seen.
-    while let Some(at) = path {
-        if let Ok(meta) = std::fs::symlink_metadata(at) {
-            return meta.uid();
-        }
-        path = at.parent();
-    }
-    0
-}
-
-impl From<SegmentError> for OpenError {
-    fn from(error: SegmentError) -> Self {
-        match error {
-            SegmentError::NoSpace(e) => OpenError::NoSpace { needed: e.needed, available: e.available },
-            SegmentError::Place(error) => error.into(),
-            SegmentError::Version { found, expected } => OpenError::LayoutVersion { found, expected },
-            SegmentError::Corrupt(what) => OpenError::Corrupt(what.into()),
-            SegmentError::Gone(id) => os(Path::new(&id), io::ErrorKind::NotFound.into()),
-            SegmentError::Os { id, error } => os(Path::new(&id), error),
         }
     }
 }

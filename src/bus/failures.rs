@@ -1,0 +1,93 @@
+//! How what goes wrong in the rooms below becomes an error of the verb it went wrong in.
+
+use crate::error::{OpenError, TopicError};
+use crate::registry::MakeError;
+use crate::segment::{LockError, PlaceError, SegmentError, free_bytes};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+impl From<PlaceError> for OpenError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Stranger(stranger) => {
+                OpenError::Access { owner: stranger.owner, reason: stranger.to_string() }
+            }
+            PlaceError::Io { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
+                OpenError::Access { owner: owner_of(&path), reason: format!("{path}: {error}") }
+            }
+            PlaceError::Io { path, error } => os(Path::new(&path), error),
+        }
+    }
+}
+
+/// What the smallest file takes.
+const PAGE: u64 = 4096;
+
+pub(super) fn os(what: &Path, error: io::Error) -> OpenError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return OpenError::NoSpace { needed: PAGE, available: free_bytes() };
+    }
+    OpenError::Os { what: what.display().to_string(), error }
+}
+
+fn owner_of(path: &str) -> u32 {
+    let mut path = Some(Path::new(path));
+    // The file itself may be out of sight: then the nearest folder that can be seen.
+    while let Some(at) = path {
+        if let Ok(meta) = std::fs::symlink_metadata(at) {
+            return meta.uid();
+        }
+        path = at.parent();
+    }
+    0
+}
+
+impl From<SegmentError> for OpenError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::NoSpace(e) => OpenError::NoSpace { needed: e.needed, available: e.available },
+            SegmentError::Place(error) => error.into(),
+            SegmentError::Version { found, expected } => OpenError::LayoutVersion { found, expected },
+            SegmentError::Corrupt(what) => OpenError::Corrupt(what.into()),
+            SegmentError::Gone(id) => os(Path::new(&id), io::ErrorKind::NotFound.into()),
+            SegmentError::Os { id, error } => os(Path::new(&id), error),
+        }
+    }
+}
+
+impl From<LockError> for TopicError {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Busy(waited) => TopicError::Busy(waited),
+            // Its files were removed under a living member: the registry cannot be changed any more.
+            LockError::Stale => {
+                let what = "the registry lock (the files of the bus were removed)".into();
+                TopicError::Os { what, error: std::io::ErrorKind::NotFound.into() }
+            }
+            LockError::Place(error) => {
+                TopicError::Os { what: "the registry lock".into(), error: std::io::Error::other(error) }
+            }
+        }
+    }
+}
+
+impl From<SegmentError> for TopicError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::NoSpace(e) => TopicError::NoSpace { needed: e.needed, available: e.available },
+            SegmentError::Os { id, error } => TopicError::Os { what: id, error },
+            error => TopicError::Os { what: "the segment".into(), error: std::io::Error::other(error) },
+        }
+    }
+}
+
+impl From<MakeError> for TopicError {
+    fn from(error: MakeError) -> Self {
+        match error {
+            MakeError::TableFull { capacity } => TopicError::TooMany { capacity },
+            MakeError::Busy => TopicError::Busy(Duration::ZERO),
+        }
+    }
+}
