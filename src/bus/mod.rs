@@ -289,3 +289,33 @@ impl Sink for Batch {
         self.messages.clear();
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// R9, in the real callers and without a tick: a wake-up that is lost is lost for good.
+    #[test]
+    fn a_sleeper_misses_no_wake_up() {
+        const ROUNDS: u32 = 30_000;
+        const LONG: Duration = Duration::from_secs(60);
+        let options = Options::new(format!("unit-wake-{}", std::process::id()));
+        let mut echo = Bus::open(options.clone()).expect("open");
+        echo.subscribe("ping").expect("subscribe");
+        let thread = std::thread::spawn(move || {
+            for round in 0..ROUNDS {
+                let ping = echo.recv_timeout(LONG).expect("recv").expect("a ping before the watchdog");
+                assert_eq!(ping.decode::<u32>().expect("decode"), round);
+                echo.publish("pong", &round).expect("publish");
+            }
+        });
+        let mut bus = Bus::open(options).expect("open");
+        bus.subscribe("pong").expect("subscribe");
+        for round in 0..ROUNDS {
+            bus.publish("ping", &round).expect("publish");
+            let pong = bus.recv_timeout(LONG).expect("recv").expect("a pong before the watchdog");
+            assert_eq!(pong.decode::<u32>().expect("decode"), round);
+        }
+        thread.join().expect("echo");
+    }
+}

@@ -302,7 +302,7 @@ export const mutants = [
   },
   {
     rule: 'R9',
-    name: 'posted for, though the post went to nobody',
+    name: 'posted for another epoch is posted for this',
     file: fanout,
     find: '        if self.bell(index).posted == epoch {\n            return;\n        }\n',
     replace: '        if self.bell(index).posted != 0 {\n            return;\n        }\n',
@@ -315,6 +315,14 @@ export const mutants = [
     find: '        // Partner: the fence in post_row(). A publisher that does not see the bit has moved the tail before.\n        fence(SeqCst);\n',
     replace: '',
     test: subscribeAsleep,
+  },
+  {
+    rule: 'R9',
+    name: 'no look between arming and sleeping, in the real caller',
+    file: 'src/bus/mod.rs',
+    find: 'if !self.at.is_behind() {\n                self.at.wait(',
+    replace: 'if true {\n                self.at.wait(',
+    test: 'bus::tests::a_sleeper_misses_no_wake_up',
   },
   {
     rule: 'R10',

@@ -1,5 +1,5 @@
 // Proves that the models bite: applies each mutant to a copy of the tree, runs the test it names, and requires that it
-// fails. `node tests/mutants/run.mjs [--no-baseline] [--list] [part of a rule or name]...`
+// fails. `node tests/mutants/run.mjs [--no-baseline] [--list] [--why] [part of a rule or name]...`
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -98,6 +98,9 @@ try {
     if (result !== 'failed') {
       survivors++
       if (result === 'broken') console.log(output)
+    } else if (flags.includes('--why')) {
+      // What the test had to say: the lines after its first panic.
+      console.log(output.match(/panicked at [^\n]*\n[^\n]*\n?[^\n]*/)?.[0] ?? output)
     }
   }
 } finally {
