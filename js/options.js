@@ -5,13 +5,11 @@
 const { invalidArgType, invalidArgValue, outOfRange, SlabcastError } = require('./errors')
 
 const MiB = 1024 * 1024
+// What native code has no default for, or what is computed from here.
 const DEFAULTS = {
   size: 16 * MiB,
-  topics: 131072,
-  members: 256,
   stallTimeout: 2000,
   outbox: 16 * MiB,
-  spin: 0,
   mode: 0o600,
 }
 const UNITS = { '': 1, b: 1, k: 1024, kb: 1024, m: MiB, mb: MiB, g: 1024 * MiB, gb: 1024 * MiB }

@@ -214,6 +214,7 @@ declare namespace ipc {
     | 'ERR_TOO_MANY_MEMBERS'
     | 'ERR_TOO_MANY_TOPICS'
     | 'ERR_TIMEOUT'
+    | 'ERR_SYSTEM'
     | 'ERR_UNSUPPORTED_PLATFORM'
 
   /** What this package throws, beside Node's own argument errors and `AbortError`. */

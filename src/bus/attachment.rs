@@ -79,10 +79,6 @@ impl Attachment {
     pub fn max_message(&self) -> u64 {
         self.shared.segment.sizes().max_message
     }
-    #[cfg(feature = "node")]
-    pub fn slab_bytes(&self) -> u64 {
-        self.shared.segment.sizes().slab_bytes
-    }
     /// What an event loop polls to learn of a wake-up.
     #[cfg(feature = "node")]
     pub fn semaphore_fd(&self) -> Option<rustix::fd::BorrowedFd<'_>> {

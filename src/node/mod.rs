@@ -58,7 +58,6 @@ pub struct GapWords {
 pub struct Facts {
     pub member: u32,
     pub max_message: f64,
-    pub slab_bytes: f64,
 }
 
 /// One environment's place on one bus.
@@ -121,11 +120,7 @@ impl Member {
     #[napi]
     pub fn facts(&self) -> Facts {
         let hot = self.hot.borrow();
-        Facts {
-            member: hot.attachment.number(),
-            max_message: hot.attachment.max_message() as f64,
-            slab_bytes: hot.attachment.slab_bytes() as f64,
-        }
+        Facts { member: hot.attachment.number(), max_message: hot.attachment.max_message() as f64 }
     }
 
     /// The functions of `hot.rs`, bound to this member.
