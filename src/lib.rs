@@ -22,9 +22,17 @@ mod wake;
 pub use bus::{Bus, Message, Options};
 pub use error::{DecodeError, Gap, OpenError, PublishError, RecvError, TopicError};
 
+#[cfg(feature = "kill-points")]
+#[doc(hidden)]
+#[path = "../tests/kill/audit.rs"]
+pub mod audit;
 #[cfg(test)]
 #[path = "../tests/model/death.rs"]
 mod death;
+#[cfg(all(feature = "kill-points", not(test)))]
+#[doc(hidden)]
+#[path = "../tests/kill/point.rs"]
+pub mod kill_points;
 #[cfg(all(test, loom))]
 #[path = "../tests/model/mod.rs"]
 mod model;

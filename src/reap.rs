@@ -32,5 +32,6 @@ pub(crate) fn reap(
     step("reap: forgotten");
     // Last: until here the place is reaped again by whoever looks.
     detach(member);
+    step("reap: detached");
     Ok(true)
 }

@@ -32,12 +32,14 @@ impl<T> Deref for Line<T> {
 #[repr(C, align(64))]
 pub(crate) struct Block(pub [AtomicU64; 8]);
 
-/// A point between two steps of a protocol, by name. Nothing in production; in a model or a property test the thread
-/// may end here as if it had been killed.
+/// A point between two steps, by name. Nothing in production; in a model or a property test the thread may end here as if
+/// it had been killed, and with the feature `kill-points` the process may be, by SIGKILL, or stopped.
 #[inline(always)]
 pub(crate) fn step(_name: &'static str) {
     #[cfg(test)]
     crate::death::reached(_name);
+    #[cfg(all(feature = "kill-points", not(test)))]
+    crate::kill_points::reached(_name);
 }
 
 pub(crate) const WORD: usize = 8;

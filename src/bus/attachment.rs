@@ -15,6 +15,7 @@ use crate::ring::Ring;
 use crate::segment::Place;
 use crate::slab::Limit;
 use crate::sync::Ordering::Acquire;
+use crate::sync::step;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -73,6 +74,10 @@ impl Attachment {
         })
     }
 
+    #[cfg(feature = "kill-points")]
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
     pub fn number(&self) -> u32 {
         self.publisher.number
     }
@@ -214,6 +219,7 @@ impl Attachment {
         let parts = shared.parts();
         let guard = shared.lock.acquire(LOCK_WAIT)?;
         let id = self.find_or_make(name, hash)?;
+        step("subscribe: topic there");
         let topic = TopicRef { id, hash: hash_bits(hash) };
         if !self.reader.is_reading() {
             self.reader.join(&parts);
@@ -224,8 +230,10 @@ impl Attachment {
         self.owed.retain(|owed| *owed != id);
         self.interest.add(id, topic.hash);
         shared.topics().set_subscriber(id, self.publisher.index, true);
+        step("subscribe: subscribed");
         drop(guard);
         let from = self.reader.begin(&parts, &mut self.interest, id);
+        step("subscribe: begun");
         Ok(Live { topic, from })
     }
 
@@ -242,6 +250,7 @@ impl Attachment {
         if self.interest.is_empty() && self.reader.is_reading() {
             self.reader.stop(&self.shared.parts());
         }
+        step("unsubscribe: stopped");
         // Not worth waiting for a stopped holder: the bit costs a publisher a needless post until the tick clears it.
         self.pay_owed(Duration::from_millis(2));
     }
@@ -256,6 +265,7 @@ impl Attachment {
         for id in self.owed.drain(..) {
             if topics.is_same(id) {
                 topics.set_subscriber(id, self.publisher.index, false);
+                step("unsubscribe: forgotten");
             }
         }
     }
@@ -301,6 +311,7 @@ impl Attachment {
         if let Some(membership) = &self.membership {
             membership.semaphore.empty();
         }
+        step("sleep: emptied");
         self.reader.arm(&self.shared.parts());
     }
     pub fn disarm(&mut self) {
@@ -357,6 +368,7 @@ impl Attachment {
         if !shared.bury(&guard, index, seen) {
             return false;
         }
+        step("bury: posts due");
         self.fanout.post_all(&parts, &shared.place);
         true
     }

@@ -2,7 +2,7 @@
 
 use crate::layout::{MemberState, Parts};
 use crate::segment::Place;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence, step};
 use crate::wake::{Poster, asleep};
 use Ordering::{Acquire, Relaxed, SeqCst};
 
@@ -75,7 +75,9 @@ impl Fanout {
         if bell.number != number || bell.poster.is_none() {
             *bell = Bell { number, poster: Poster::open(&place.member_semaphore(number)), posted: 0 };
         }
+        step("post: due");
         let posted = bell.poster.as_ref().is_some_and(Poster::post);
+        step("post: posted");
         if !posted {
             bell.poster = None;
             // Gone, unless it was just leaving.

@@ -262,6 +262,12 @@ impl Bus {
         if drained == Drained::Corrupt { Err(RecvError::Corrupt) } else { Ok(()) }
     }
 
+    /// For tests that look into the segment.
+    #[cfg(feature = "kill-points")]
+    pub(crate) fn shared(&self) -> &shared::Shared {
+        self.at.shared()
+    }
+
     /// Leaves the bus, as dropping it does.
     pub fn close(mut self) {
         self.at.leave();

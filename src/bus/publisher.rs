@@ -81,6 +81,7 @@ impl Publisher {
         let committed = Ring::of(parts).commit(unit, what.topic.index, what.hash);
         // R3: only now that the tail is past it. Release: whoever sees it cleared sees that tail.
         me.inflight.store(0, Release);
+        step("publish: cleared");
         committed.map_err(|_| Refused::Corrupt)
     }
 }

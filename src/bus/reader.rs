@@ -5,7 +5,7 @@ use crate::layout::{Frame, Member, MemberState, Parts};
 use crate::registry::TopicId;
 use crate::ring::{At, Ring};
 use crate::slab::{Floor, Slab};
-use crate::sync::{Block, Ordering, fence, load_blocks};
+use crate::sync::{Block, Ordering, fence, load_blocks, step};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 use std::collections::HashMap;
 
@@ -84,12 +84,15 @@ impl Reader {
     pub fn join(&mut self, parts: &Parts<'_>) {
         let me = self.me(parts);
         self.set_gate(me, Slab::of(parts).floor());
+        step("join: gate set");
         let epoch = self.state.epoch() + 1;
         self.state = MemberState::new(self.state.number(), epoch, MemberState::READING);
         me.identity.state.store(self.state.0, SeqCst);
+        step("join: reading");
         // R8, with the fence in limit().
         fence(SeqCst);
         self.set_gate(me, Slab::of(parts).floor());
+        step("join: joined");
     }
 
     /// Begins a subscription, the member's bit standing in the topic's row: messages at the returned position and later
@@ -156,6 +159,7 @@ impl Reader {
         let mut full = end < tail;
         let mut last_unit = None;
         let mut torn = false;
+        step("drain: begun");
         while position < end {
             let At::Slot(slot) = ring.read(position) else {
                 torn = true;
@@ -185,6 +189,7 @@ impl Reader {
         }
         // Of the last position passed, skipped or not: all that is left lies at or above it.
         let floor = last_unit.map(|unit| Frame::at(parts.blocks, unit).floor());
+        step("drain: copied");
         // Everything above was copied without knowing whether it still stood. Partner: the publisher's fence between
         // seeing my state changed (limit) and its first byte.
         fence(Acquire);
@@ -204,7 +209,9 @@ impl Reader {
             self.low = self.low.max(floor);
             self.cursor = position;
             me.reading.low.store(self.low, Release);
+            step("drain: low moved");
             me.reading.cursor.store(self.cursor, Release);
+            step("drain: passed");
         }
         if full { Drained::More } else { Drained::All }
     }
@@ -245,6 +252,7 @@ impl Reader {
     pub fn arm(&mut self, parts: &Parts<'_>) {
         self.epoch = (self.epoch + 1) | 1;
         self.me(parts).sleeping.store(self.epoch, SeqCst);
+        step("sleep: armed");
         // Dekker's, with the fence in post(): either the poster sees me asleep, or I see its tail.
         fence(SeqCst);
     }
@@ -278,5 +286,7 @@ fn copy_body(blocks: &[Block], header: usize, bytes: &mut [u8]) {
 /// Cuts a reader off that has not moved from `seen`: one CAS, so that one that moved on meanwhile is not hit twice.
 pub(crate) fn cut_off(member: &Member, seen: MemberState) -> bool {
     let cut = seen.with_phase(MemberState::CUT);
-    member.identity.state.compare_exchange(seen.0, cut.0, AcqRel, Relaxed).is_ok()
+    let done = member.identity.state.compare_exchange(seen.0, cut.0, AcqRel, Relaxed).is_ok();
+    step("stall: cut off");
+    done
 }

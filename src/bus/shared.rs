@@ -12,6 +12,7 @@ use crate::segment::{
     lives, remove_all_member_files, remove_bus, sweep,
 };
 use crate::sync::Ordering::{Acquire, Release};
+use crate::sync::step;
 use crate::wake::Semaphore;
 use dashmap::DashMap;
 use std::io;
@@ -65,6 +66,7 @@ impl Shared {
         place.ensure()?;
         let lock = RegistryLock::open(place)?;
         let guard = lock.acquire(LOCK_WAIT)?;
+        step("open: locked");
         let known = OPEN.get(place.folder()).and_then(|weak| weak.upgrade());
         // Ours only if the pointer still leads to it: its files may have been removed under us.
         let pointer = match std::fs::read_to_string(place.pointer()) {
@@ -128,11 +130,13 @@ impl Shared {
         let (lock, fifo) =
             (self.place.member_lock(newcomer.number), self.place.member_semaphore(newcomer.number));
         let witness = Witness::create(&lock, mine, mode).map_err(|error| os(&lock, error))?;
+        step("attach: witnessed");
         let semaphore = Semaphore::create(&fifo, mode).map_err(|error| {
             self.remove_member_files(newcomer.number);
             os(&fifo, error)
         })?;
-        attach(&parts, newcomer, mine, thread);
+        step("attach: audible");
+        attach(&parts, newcomer, mine, thread, semaphore.descriptor());
         Ok(Membership { index: newcomer.index, number: newcomer.number, semaphore, witness })
     }
 
@@ -164,6 +168,7 @@ impl Shared {
         let buried = matches!(reap(&self.parts(), &topics, index, seen), Ok(true));
         if buried {
             self.remove_member_files(seen.number());
+            step("bury: files removed");
         }
         buried
     }
@@ -175,8 +180,10 @@ impl Shared {
 
     fn remove(&self, _guard: &Guard) {
         self.segment.mark_closed();
+        step("remove: closed");
         // By the name known here: the file that has it might not be readable now.
         Segment::unlink(self.segment.id());
+        step("remove: unlinked");
         remove_bus(&self.place);
     }
 
@@ -195,6 +202,7 @@ impl Shared {
     /// Removes a member's files; it is attached no more.
     pub fn remove_member_files(&self, number: u32) {
         let _ = std::fs::remove_file(self.place.member_semaphore(number));
+        step("detach: inaudible");
         let _ = std::fs::remove_file(self.place.member_lock(number));
     }
 
@@ -206,21 +214,26 @@ impl Shared {
         // From here on whoever looks may do the rest: this thread might not get the lock.
         let state = MemberState(member.identity.state.load(Acquire));
         member.identity.state.store(state.with_phase(MemberState::LEAVING).0, Release);
+        step("leave: announced");
         member.inflight.store(0, Release);
         let guard = match self.lock.acquire(LOCK_WAIT) {
             Ok(guard) => guard,
             Err(error) => return self.leave_unlocked(error),
         };
+        step("leave: locked");
         // Another may have reaped it while we waited, and the place may be somebody else's by now.
         let state = MemberState(member.identity.state.load(Acquire));
         if state.number() == membership.number && state.in_use() {
             self.topics().recover();
             self.topics().forget_member(index);
+            step("leave: forgotten");
             detach(member);
+            step("leave: detached");
         }
         drop(membership.semaphore);
         drop(membership.witness);
         self.remove_member_files(membership.number);
+        step("leave: files removed");
         if self.is_deserted() {
             self.remove(&guard);
         }
@@ -281,7 +294,9 @@ fn open_existing(id: &str, place: &Place) -> Result<Option<Segment>, OpenError> 
     }
     // Nobody lives there: what is left makes room.
     Segment::unlink(id);
+    step("replace: unlinked");
     let _ = std::fs::remove_file(place.pointer());
+    step("replace: unnamed");
     remove_all_member_files(place);
     Ok(None)
 }
@@ -307,8 +322,11 @@ fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
         .map_err(|error| os(Path::new("getrandom"), error.into()))?;
     let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
     write_file(&making, &id, place.mode()).map_err(|error| os(&making, error))?;
+    step("create: noted");
     let segment = Segment::create(&id, place, sizes)?;
+    step("create: built");
     std::fs::rename(&making, place.pointer()).map_err(|error| os(&making, error))?;
+    step("create: named");
     Ok(segment)
 }
 
@@ -317,6 +335,7 @@ fn write_file(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     let _ = std::fs::remove_file(path);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    step("create: noting");
     file.set_permissions(std::fs::Permissions::from_mode(mode))?;
     file.write_all(text.as_bytes())
 }

@@ -31,6 +31,8 @@ pub(crate) struct Identity {
     pub max_message: AtomicU64,
     pub topics: AtomicU32,
     pub members: AtomicU32,
+    /// xxh3 of the path of the bus' folder: tells whose memory this is though the file that points here is gone.
+    pub place: AtomicU64,
 }
 
 #[derive(Debug, Default)]

@@ -37,6 +37,8 @@ pub(crate) struct MemberIdentity {
     pub started: AtomicU64,
     /// The PID namespace in which `pid` means something.
     pub namespace: AtomicU64,
+    /// The descriptor of its semaphore in its own process: the way to it when the file is gone.
+    pub semaphore: AtomicU32,
 }
 
 /// A process, for good: its pid alone would be given to another one day.

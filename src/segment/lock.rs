@@ -6,6 +6,7 @@
 //! it locks is what we check.
 
 use super::place::{Place, PlaceError};
+use crate::sync::step;
 use named_lock::{NamedLock, NamedLockGuard};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
@@ -49,6 +50,7 @@ impl RegistryLock {
             .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
             .open(&path)
             .map_err(|error| PlaceError::io(&path, error))?;
+        step("open: lock made");
         if anchor.metadata().is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw()) {
             let _ = anchor.set_permissions(std::fs::Permissions::from_mode(place.mode()));
         }

@@ -7,7 +7,7 @@ use crate::layout::{
     Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Name, Parts, SEGMENT_CLOSED, SEGMENT_OPEN, Sizes,
     Topic, TopicTable,
 };
-use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering, step};
 use Ordering::{Acquire, Relaxed, Release};
 use rustix::fd::OwnedFd;
 use rustix::fs::{FallocateFlags, Mode};
@@ -60,14 +60,16 @@ impl Segment {
         let geometry = Geometry::new(sizes).ok_or(SegmentError::Corrupt("its sizes"))?;
         let mut shmem =
             ShmemConf::new().os_id(id).size(geometry.total).create().map_err(|error| os_error(id, error))?;
+        step("create: made");
         // From here on an early return unlinks it: `shmem` owns it until it is complete.
         let mode = Mode::from_raw_mode(place.mode());
         let memory = open_memory(id)?;
         rustix::fs::fchmod(&memory, mode).map_err(|e| os_error(id, e))?;
         reserve(&memory, id, 0, geometry.topics)?;
+        step("create: reserved");
         shmem.set_owner(false);
         let segment = Segment { shmem, memory, geometry };
-        let built = segment.build();
+        let built = segment.build(place);
         if built.is_err() {
             Segment::unlink(id);
         }
@@ -75,7 +77,7 @@ impl Segment {
         Ok(segment)
     }
 
-    fn build(&self) -> Result<(), SegmentError> {
+    fn build(&self, place: &Place) -> Result<(), SegmentError> {
         let sizes = self.geometry.sizes;
         self.reserve_topics()?;
         let header = self.header();
@@ -85,6 +87,7 @@ impl Segment {
         identity.max_message.store(sizes.max_message, Relaxed);
         identity.topics.store(sizes.topics, Relaxed);
         identity.members.store(sizes.members, Relaxed);
+        identity.place.store(place.mark(), Relaxed);
         identity.layout_version.store(LAYOUT_VERSION, Relaxed);
         identity.state.store(SEGMENT_OPEN, Relaxed);
         identity.magic.store(MAGIC, Release);
@@ -140,9 +143,11 @@ impl Segment {
         {
             let start = section + from as usize * each;
             reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
+            step("memory: reserved");
         }
         // Release: an index below it is only met by those who see the memory reserved.
         reserved.store(to, Release);
+        step("memory: told");
         Ok(())
     }
 

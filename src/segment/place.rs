@@ -14,6 +14,7 @@
 //! Nothing here is found by a name another user could have taken first: the folders' owner and permissions are
 //! checked, and the memory object's name is random.
 
+use crate::sync::step;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -75,6 +76,10 @@ impl Place {
         Place { folder: root.join(name), root, mode }
     }
 
+    /// Tells this place from others where no path is at hand: in the segment itself.
+    pub fn mark(&self) -> u64 {
+        xxhash_rust::xxh3::xxh3_64(self.folder.as_os_str().as_encoded_bytes())
+    }
     pub fn mode(&self) -> u32 {
         self.mode
     }
@@ -119,6 +124,7 @@ impl Place {
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(PlaceError::io(folder, error)),
             }
+            step("open: folder made");
             self.check(folder, true)?;
         }
         Ok(())
@@ -183,6 +189,7 @@ impl Place {
     /// Removes the folders, if nothing is left in them.
     pub fn remove_folders(&self) {
         let _ = std::fs::remove_dir(&self.folder);
+        step("remove: folder gone");
         let _ = std::fs::remove_dir(&self.root);
     }
 }

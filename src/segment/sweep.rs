@@ -5,6 +5,7 @@ use super::mapping::Segment;
 use super::place::Place;
 use super::witness::lives;
 use crate::layout::Identity;
+use crate::sync::step;
 use std::io::ErrorKind;
 
 /// Removes every file of a bus that has no living member. Under its registry lock; the lock's file goes last, so that a
@@ -17,16 +18,20 @@ pub(crate) fn remove_bus(place: &Place) {
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => continue,
             _ => {}
         }
+        step("remove: memory gone");
         let _ = std::fs::remove_file(pointer);
     }
+    step("remove: unnamed");
     remove_all_member_files(place);
     let _ = std::fs::remove_file(place.lock());
+    step("remove: unlocked");
     place.remove_folders();
 }
 
 pub(crate) fn remove_all_member_files(place: &Place) {
     for (_, path) in place.member_files().unwrap_or_default() {
         let _ = std::fs::remove_file(path);
+        step("remove: one file");
     }
 }
 
@@ -64,6 +69,7 @@ fn sweep_root(place: &Place) {
         }
         let Ok(lock) = RegistryLock::open(&other) else { continue };
         let Ok(_guard) = lock.try_acquire() else { continue };
+        step("sweep: locked");
         // Again, now that nobody can attach.
         if !anyone_lives(&other) {
             remove_bus(&other);

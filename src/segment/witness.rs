@@ -3,6 +3,7 @@
 //! though a stray close() dropped its lock, and one that is gone or a zombie is dead though a forked child holds it.
 
 use crate::layout::Identity;
+use crate::sync::step;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -95,7 +96,11 @@ impl Witness {
             .mode(mode)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(path)?;
-        let made = take(&file).and_then(|()| write!(file, "{} {} {}", who.pid, who.started, who.namespace));
+        step("witness: made");
+        let made = take(&file).and_then(|()| {
+            step("witness: locked");
+            write!(file, "{} {} {}", who.pid, who.started, who.namespace)
+        });
         if let Err(error) = made {
             let _ = std::fs::remove_file(path);
             return Err(error);

@@ -2,8 +2,9 @@
 //! file), posters for writing only, without blocking: with no sleeper left, opening fails, and a full pipe is a wake-up
 //! that is already there.
 
+use crate::sync::step;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -19,6 +20,7 @@ pub(crate) struct Semaphore {
 impl Semaphore {
     pub fn create(path: &Path, mode: u32) -> io::Result<Semaphore> {
         make(path, Mode::from_raw_mode(mode))?;
+        step("semaphore: made");
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fifo = rustix::fs::open(path, flags, Mode::empty())?;
         // The umask may have taken from what the group was to get.
@@ -44,6 +46,11 @@ impl Semaphore {
         let mut fds = [PollFd::new(&self.fifo, PollFlags::IN)];
         // An interrupted wait counts as a wake-up: the caller looks, and sleeps again.
         !matches!(poll(&mut fds, Some(&timeout)), Ok(0))
+    }
+
+    /// Its number in this process: the way to it for others when its file is gone.
+    pub fn descriptor(&self) -> u32 {
+        self.fifo.as_raw_fd() as u32
     }
 
     /// Posts to oneself.

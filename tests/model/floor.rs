@@ -80,7 +80,7 @@ fn a_floor_while_the_dead_is_reaped_and_replaced() {
                 assert_eq!(reap(&parts, &theirs.table(), 0, seen), Ok(true));
                 let newcomer = Newcomer::choose(&theirs.header, &parts).expect("a free place");
                 let identity = Identity { pid: 2, started: 2, namespace: 2 };
-                attach(&parts, newcomer, identity, 0);
+                attach(&parts, newcomer, identity, 0, 0);
             });
             let floor = Slab::of(&heap.parts()).floor();
             thread.join().expect("the reaper");

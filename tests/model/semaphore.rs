@@ -43,6 +43,10 @@ impl Semaphore {
         Ok(Semaphore { path: path.into(), posts })
     }
 
+    pub fn descriptor(&self) -> u32 {
+        0
+    }
+
     pub fn empty(&self) {
         self.posts.set(false);
     }

@@ -251,7 +251,7 @@ impl Oracle {
         }
         let newcomer = Newcomer::choose(&self.heap.header, &parts).expect("a place");
         assert_eq!(newcomer.index, member);
-        attach(&parts, newcomer, Identity { pid: 1, started: 1, namespace: 1 }, 0);
+        attach(&parts, newcomer, Identity { pid: 1, started: 1, namespace: 1 }, 0, 0);
         let limit = Limit::default();
         self.publishers[member as usize] =
             Publisher { index: member, number: newcomer.number, pid: 1, limit };

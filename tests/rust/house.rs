@@ -33,8 +33,8 @@ fn rooms() -> Vec<(String, String, String)> {
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "error" => &[],
-        // In tests alone: the steps at which a thread of a model may die.
-        "sync" => &["death"],
+        // In tests alone: the steps at which a thread of a model, or a process, may die.
+        "sync" => &["death", "kill_points"],
         "layout" => &["sync"],
         "segment" | "wake" => &["layout", "sync"],
         "slab" | "ring" => &["layout", "sync"],

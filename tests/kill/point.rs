@@ -1,0 +1,57 @@
+//! Deaths and freezes at a point: with the feature `kill-points` a test arms one of the points `sync::step` names, and the
+//! thread that reaches it sends its own process SIGKILL or SIGSTOP. The kernel ends it there, between two instructions:
+//! nothing unwinds, nothing is flushed. Not for production: the feature is off in every release.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::sync::Mutex;
+
+/// What happens at the point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP; SIGCONT goes on from there.
+    Stop,
+}
+
+struct Due {
+    name: String,
+    left: u32,
+    act: Act,
+}
+
+static DUE: Mutex<Option<Due>> = Mutex::new(None);
+
+/// From now on, whichever thread reaches the point `name` for the `nth` time (from 0) ends or stops this process there.
+pub fn arm(name: &str, nth: u32, act: Act) {
+    *DUE.lock().expect("no panic in here") = Some(Due { name: name.to_owned(), left: nth, act });
+}
+
+/// Nothing happens at any point any more. True: the armed one was not reached.
+pub fn disarm() -> bool {
+    DUE.lock().expect("no panic in here").take().is_some()
+}
+
+pub(crate) fn reached(name: &str) {
+    let mut due = DUE.lock().expect("no panic in here");
+    let Some(armed) = due.as_mut().filter(|armed| armed.name == name) else { return };
+    if armed.left > 0 {
+        armed.left -= 1;
+        return;
+    }
+    let act = armed.act;
+    *due = None;
+    // Not held while stopped: other threads go on until the signal has reached them.
+    drop(due);
+    let me = Pid::from_raw(std::process::id() as i32).expect("a process has a pid");
+    match act {
+        Act::Kill => {
+            kill_process(me, Signal::KILL).expect("one may kill oneself");
+            // Not a step further, whenever the signal arrives.
+            loop {
+                std::thread::park();
+            }
+        }
+        Act::Stop => kill_process(me, Signal::STOP).expect("one may stop oneself"),
+    }
+}
