@@ -120,6 +120,12 @@ class Membership {
 
   #onTick = () => {
     if (this.#member.tick()) this.#wake()
+    if (!this.closed && this.#member.takeSplit()) {
+      process.emitWarning(
+        'The files of the bus were removed and another bus of its name was made, so that there are two: end the processes of one of them',
+        { type: 'SlabcastWarning', code: 'SLABCAST_SPLIT' },
+      )
+    }
   }
 }
 

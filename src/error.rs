@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+const SPLIT: &str = "the files of this bus were removed and another bus of its name was made, so that there are two: \
+                     end the processes of one of them";
+const FORKED: &str = "this process was forked from one that has the bus open: open it anew";
+
 /// Why a bus could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,6 +62,16 @@ pub enum OpenError {
         "the registry of the bus was locked by another process for {0:?}: is one of its processes stopped?"
     )]
     Busy(Duration),
+    /// Its files were removed under its living members, and nobody can come to its memory any more.
+    #[error(
+        "the bus is in use{}, but its files were removed, so that nobody can join it: end its processes, or choose \
+         another name",
+        .pid.map_or(String::new(), |pid| format!(" by process {pid}"))
+    )]
+    InUse {
+        /// One of its processes, if it can be told.
+        pid: Option<u32>,
+    },
     /// The system refused.
     #[error("{what}: {error}")]
     Os {
@@ -79,6 +93,7 @@ impl OpenError {
             OpenError::Corrupt(_) => "ERR_CORRUPT",
             OpenError::TooManyMembers { .. } => "ERR_TOO_MANY_MEMBERS",
             OpenError::Busy(_) => "ERR_TIMEOUT",
+            OpenError::InUse { .. } => "ERR_IN_USE",
             OpenError::Os { .. } => "ERR_SYSTEM",
         }
     }
@@ -121,6 +136,12 @@ pub enum TopicError {
     /// The bus was closed.
     #[error("the bus is closed")]
     Closed,
+    /// Its files were removed, and then another bus of its name was made.
+    #[error("{SPLIT}")]
+    Split,
+    /// This process was forked, without an exec, from one that has the bus open.
+    #[error("{FORKED}")]
+    Forked,
     /// The system refused.
     #[error("{what}: {error}")]
     Os {
@@ -140,7 +161,8 @@ impl TopicError {
             TopicError::NoSpace { .. } => "ERR_NO_SPACE",
             TopicError::Busy(_) => "ERR_TIMEOUT",
             TopicError::Corrupt => "ERR_CORRUPT",
-            TopicError::Closed => "ERR_CLOSED",
+            TopicError::Closed | TopicError::Forked => "ERR_CLOSED",
+            TopicError::Split => "ERR_IN_USE",
             TopicError::Os { .. } => "ERR_SYSTEM",
         }
     }
@@ -198,6 +220,12 @@ pub enum RecvError {
     /// The segment is not what slabcast writes.
     #[error("the segment is corrupt: end every process of this bus and start anew")]
     Corrupt,
+    /// Its files were removed, and then another bus of its name was made: told once, what follows is of this one.
+    #[error("{SPLIT}")]
+    Split,
+    /// This process was forked, without an exec, from one that has the bus open.
+    #[error("{FORKED}")]
+    Forked,
 }
 
 impl RecvError {
@@ -206,6 +234,8 @@ impl RecvError {
         match self {
             RecvError::Gap(_) => "ERR_GAP",
             RecvError::Corrupt => "ERR_CORRUPT",
+            RecvError::Split => "ERR_IN_USE",
+            RecvError::Forked => "ERR_CLOSED",
         }
     }
 }

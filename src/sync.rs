@@ -12,6 +12,11 @@ pub(crate) mod modelled;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
+/// Atomics of this process alone, which no model looks at.
+pub(crate) mod process {
+    pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
+}
+
 use Ordering::Relaxed;
 use std::ops::Deref;
 

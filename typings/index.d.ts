@@ -214,6 +214,7 @@ declare namespace ipc {
     | 'ERR_TOO_MANY_MEMBERS'
     | 'ERR_TOO_MANY_TOPICS'
     | 'ERR_TIMEOUT'
+    | 'ERR_IN_USE'
     | 'ERR_SYSTEM'
     | 'ERR_UNSUPPORTED_PLATFORM'
 
@@ -234,6 +235,8 @@ declare namespace ipc {
     readonly capacity?: number
     /** Of `ERR_NOT_SERIALIZABLE`: where the value is, like `message.user.avatar`. */
     readonly path?: string
+    /** Of `ERR_IN_USE`: one of the processes that use the bus, where it can be told. */
+    readonly pid?: number
   }
 
   interface SlabcastErrorConstructor {

@@ -12,7 +12,7 @@ use crate::error::{Gap, OpenError, TopicError};
 use crate::layout::{MemberState, NAME_MAX, frame_bytes};
 use crate::registry::{TopicId, hash_bits, in_use, name_hash};
 use crate::ring::Ring;
-use crate::segment::Place;
+use crate::segment::{Generation, LockError, Place};
 use crate::slab::Limit;
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
@@ -37,6 +37,16 @@ pub(crate) struct Attachment {
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
     gaps: Vec<Gap>,
+    split: Split,
+    process: Generation,
+}
+
+/// Whether another bus of the same name was made after this one's files had been removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Split {
+    No,
+    Untold,
+    Told,
 }
 
 /// A topic as a publisher or subscriber holds it.
@@ -70,6 +80,8 @@ impl Attachment {
             stall: Stall::default(),
             owed: Vec::new(),
             gaps: Vec::new(),
+            split: Split::No,
+            process: Generation::mine(),
             shared,
         })
     }
@@ -78,6 +90,15 @@ impl Attachment {
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
+    /// Whether this is a copy in a forked process: the place on the bus is the parent's.
+    #[inline]
+    pub fn is_forked(&self) -> bool {
+        self.process.is_past()
+    }
+    fn check_process(&self) -> Result<(), TopicError> {
+        if self.is_forked() { Err(TopicError::Forked) } else { Ok(()) }
+    }
+
     pub fn number(&self) -> u32 {
         self.publisher.number
     }
@@ -95,6 +116,7 @@ impl Attachment {
     /// The topic of that name, made if need be. Waits for the registry lock at most `wait`, and only if the topic is not
     /// known yet.
     pub fn topic(&self, name: &str, wait: Duration) -> Result<TopicRef, TopicError> {
+        self.check_process()?;
         let bytes = name.as_bytes();
         check_topic(bytes)?;
         let hash = name_hash(bytes);
@@ -119,7 +141,7 @@ impl Attachment {
     }
 
     fn make_topic(&self, name: &[u8], hash: u64, wait: Duration) -> Result<TopicId, TopicError> {
-        let _guard = self.shared.lock.acquire(wait)?;
+        let _guard = self.shared.lock_registry(wait)?;
         self.find_or_make(name, hash)
     }
 
@@ -202,6 +224,7 @@ impl Attachment {
 
     /// Subscribes this thread to a topic it is not subscribed to. Live from the returned position on.
     pub fn subscribe(&mut self, name: &str) -> Result<Live, TopicError> {
+        self.check_process()?;
         let bytes = name.as_bytes();
         check_topic(bytes)?;
         let hash = name_hash(bytes);
@@ -217,7 +240,7 @@ impl Attachment {
     fn try_subscribe(&mut self, name: &[u8], hash: u64) -> Result<Live, TopicError> {
         let shared = self.shared.clone();
         let parts = shared.parts();
-        let guard = shared.lock.acquire(LOCK_WAIT)?;
+        let guard = shared.lock_registry(LOCK_WAIT)?;
         let id = self.find_or_make(name, hash)?;
         step("subscribe: topic there");
         let topic = TopicRef { id, hash: hash_bits(hash) };
@@ -259,7 +282,7 @@ impl Attachment {
         if self.owed.is_empty() {
             return;
         }
-        let Ok(_guard) = self.shared.lock.acquire(wait) else { return };
+        let Ok(_guard) = self.shared.lock_registry(wait) else { return };
         let topics = self.shared.topics();
         topics.recover();
         for id in self.owed.drain(..) {
@@ -335,13 +358,31 @@ impl Attachment {
     /// At least every second, whatever else happens: finalises what a dead or frozen publisher left at the tail, and
     /// looks for the dead. True: drain now.
     pub fn tick(&mut self) -> bool {
+        if self.is_forked() {
+            return false;
+        }
         let shared = self.shared.clone();
         let parts = shared.parts();
         // A corrupt tail is told by the next drain or publish.
         let _ = Ring::of(&parts).help_at_tail();
         self.pay_owed(Duration::ZERO);
         self.reap_the_dead();
+        if let Some(membership) = &mut self.membership {
+            let kept = shared.keep_files(membership);
+            if matches!(kept, Err(LockError::Split)) && self.split == Split::No {
+                self.split = Split::Untold;
+            }
+        }
         self.is_behind() || !self.gaps.is_empty()
+    }
+
+    /// True once, when another bus of the same name was made after this one's files had been removed.
+    pub fn take_split(&mut self) -> bool {
+        let untold = self.split == Split::Untold;
+        if untold {
+            self.split = Split::Told;
+        }
+        untold
     }
 
     /// Whether a post went to nobody since the last look: worth an early look for the dead.
@@ -364,7 +405,7 @@ impl Attachment {
         let shared = self.shared.clone();
         let parts = shared.parts();
         // Whoever holds the lock, holds it for microseconds; if not, the next tick comes.
-        let Ok(guard) = shared.lock.acquire(Duration::from_millis(2)) else { return false };
+        let Ok(guard) = shared.lock_registry(Duration::from_millis(2)) else { return false };
         if !shared.bury(&guard, index, seen) {
             return false;
         }
@@ -376,8 +417,7 @@ impl Attachment {
     /// Leaves the bus; the last one removes it. Idempotent.
     pub fn leave(&mut self) {
         // A fork without exec has a copy of this, but the place is its parent's.
-        if let Some(membership) = self.membership.take().filter(|_| self.publisher.pid == std::process::id())
-        {
+        if let Some(membership) = self.membership.take().filter(|_| !self.is_forked()) {
             self.shared.leave(membership);
         }
     }

@@ -61,7 +61,8 @@ impl From<LockError> for TopicError {
     fn from(error: LockError) -> Self {
         match error {
             LockError::Busy(waited) => TopicError::Busy(waited),
-            // Its files were removed under a living member: the registry cannot be changed any more.
+            LockError::Split => TopicError::Split,
+            // Its files are being removed at this moment.
             LockError::Stale => {
                 let what = "the registry lock (the files of the bus were removed)".into();
                 TopicError::Os { what, error: std::io::ErrorKind::NotFound.into() }

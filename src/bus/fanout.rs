@@ -1,9 +1,9 @@
 //! Posting: which members sleep, and the posters' ends of their semaphores, opened when first needed.
 
-use crate::layout::{MemberState, Parts};
+use crate::layout::{Identity, MemberState, Parts};
 use crate::segment::Place;
 use crate::sync::{AtomicU64, Ordering, fence, step};
-use crate::wake::{Poster, asleep};
+use crate::wake::{Poster, Sleeper, asleep};
 use Ordering::{Acquire, Relaxed, SeqCst};
 
 #[derive(Debug, Default)]
@@ -71,9 +71,13 @@ impl Fanout {
 
     /// Posts through a handle of the member that holds the place now: a reused place is another semaphore.
     fn post(&mut self, parts: &Parts<'_>, place: &Place, index: u32, number: u32) -> bool {
+        let open = || {
+            let sleeper = Sleeper::of(&parts.members[index as usize], Identity::mine());
+            Poster::open(&place.member_semaphore(number), &sleeper)
+        };
         let bell = self.bell(index);
         if bell.number != number || bell.poster.is_none() {
-            *bell = Bell { number, poster: Poster::open(&place.member_semaphore(number)), posted: 0 };
+            *bell = Bell { number, poster: open(), posted: 0 };
         }
         step("post: due");
         let posted = bell.poster.as_ref().is_some_and(Poster::post);

@@ -3,6 +3,7 @@
 mod attachment;
 mod failures;
 mod fanout;
+mod files;
 mod interest;
 mod message;
 mod options;
@@ -112,6 +113,9 @@ impl Bus {
 
     /// Ends the subscription to a topic: no message of it is received any more. False: there was none.
     pub fn unsubscribe(&mut self, topic: &str) -> bool {
+        if self.at.is_forked() {
+            return false;
+        }
         let Some((name, topic_ref)) = self.subscribed.remove_entry(topic) else { return false };
         self.at.unsubscribe(topic_ref);
         self.names.remove(&topic_ref.id.index);
@@ -219,6 +223,9 @@ impl Bus {
 
     /// The next message, if there is one.
     pub fn try_recv(&mut self) -> Result<Option<Message>, RecvError> {
+        if self.at.is_forked() {
+            return Err(RecvError::Forked);
+        }
         if self.inbox.is_empty() {
             if self.ticked.elapsed() >= TICK || self.at.suspects() {
                 self.ticked = Instant::now();
@@ -227,6 +234,9 @@ impl Bus {
             self.take_in()?;
         }
         // What was missed is told before what came since.
+        if self.at.take_split() {
+            return Err(RecvError::Split);
+        }
         let gaps = self.at.take_gaps();
         if !gaps.is_empty() {
             return Err(RecvError::Gap(gaps));

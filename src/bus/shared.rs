@@ -3,13 +3,15 @@
 
 use super::failures::os;
 use super::fanout::Fanout;
+use super::files::Pointer;
 use crate::error::OpenError;
 use crate::layout::{Identity, MemberState, Parts, Sizes};
 use crate::reap::reap;
-use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, identity_of, in_use};
+use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use};
 use crate::segment::{
-    Guard, LockError, Place, PlaceError, RegistryLock, Segment, SegmentError, Witness, anyone_lives, is_ours,
-    lives, remove_all_member_files, remove_bus, sweep,
+    Guard, LockError, Place, PlaceError, Presence, RegistryLock, Segment, SegmentError, Witness,
+    anyone_lives, is_alive, is_anyone_present, is_ours, named, nameless, remove_all_member_files, remove_bus,
+    remove_memory, sweep, unlink_memory,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
@@ -17,7 +19,7 @@ use crate::wake::Semaphore;
 use dashmap::DashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// How long opening, subscribing and leaving wait for the registry lock: its holders need microseconds.
@@ -33,7 +35,8 @@ static OPEN: LazyLock<DashMap<PathBuf, Weak<Shared>>> = LazyLock::new(DashMap::n
 pub(crate) struct Shared {
     pub segment: Segment,
     pub place: Place,
-    pub lock: RegistryLock,
+    /// Replaced when its file was removed under the living.
+    lock: Mutex<Arc<RegistryLock>>,
     /// Names looked up so far. An id that no longer holds is noticed when it is used.
     pub names: DashMap<Box<[u8]>, TopicId>,
 }
@@ -45,6 +48,8 @@ pub(crate) struct Membership {
     pub number: u32,
     pub semaphore: Semaphore,
     pub witness: Witness,
+    /// Says, when all files are gone, that somebody is here.
+    pub presence: Presence,
 }
 
 impl Shared {
@@ -68,33 +73,52 @@ impl Shared {
         let guard = lock.acquire(LOCK_WAIT)?;
         step("open: locked");
         let known = OPEN.get(place.folder()).and_then(|weak| weak.upgrade());
-        // Ours only if the pointer still leads to it: its files may have been removed under us.
         let pointer = match std::fs::read_to_string(place.pointer()) {
             Ok(id) => Some(id),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             // Not to be read is not the same as not there: no second bus is made beside a living one.
             Err(error) => return Err(Attempt::Failed(PlaceError::io(&place.pointer(), error).into())),
         };
-        if let Some(shared) = known.filter(|shared| pointer.as_deref() == Some(shared.segment.id())) {
-            // Under the lock just taken: it is the one `shared` has, by another handle.
+        let attach = |shared: Arc<Shared>| {
             let membership = shared.attach(&guard, thread)?;
-            return Ok((shared, membership));
-        }
-        let segment = match pointer {
-            Some(id) => match open_existing(&id, place)? {
-                Some(segment) => segment,
-                None => create(place, sizes)?,
-            },
-            None => create(place, sizes)?,
+            Ok((shared, membership))
         };
-        let shared = Arc::new(Shared { segment, place: place.clone(), lock, names: DashMap::new() });
-        let membership = shared.attach(&guard, thread)?;
-        OPEN.insert(place.folder().to_owned(), Arc::downgrade(&shared));
-        Ok((shared, membership))
+        if let Some(shared) = known.as_ref().filter(|shared| pointer.as_deref() == Some(shared.segment.id()))
+        {
+            return attach(shared.clone());
+        }
+        let pointed = pointer.map_or(Ok(None), |id| open_existing(&id, place))?;
+        let (segment, _making) =
+            match pointed.map_or_else(|| find_lost(place), |segment| Ok(Some(segment)))? {
+                Some(segment) => (segment, None),
+                // Memory without anybody present is swept.
+                None => {
+                    let making = present(place)?;
+                    (create(place, sizes)?, Some(making))
+                }
+            };
+        if let Some(shared) = known.filter(|shared| shared.segment.id() == segment.id()) {
+            // Its files were removed: the lock just taken is a new one.
+            shared.set_lock(lock);
+            return attach(shared);
+        }
+        let shared =
+            Arc::new(Shared { segment, place: place.clone(), lock: Mutex::new(lock), names: DashMap::new() });
+        let opened = attach(shared)?;
+        OPEN.insert(place.folder().to_owned(), Arc::downgrade(&opened.0));
+        Ok(opened)
     }
 
     pub fn parts(&self) -> Parts<'_> {
         self.segment.parts()
+    }
+
+    pub(super) fn lock(&self) -> Arc<RegistryLock> {
+        // Nothing can panic while it is held.
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+    pub(super) fn set_lock(&self, lock: Arc<RegistryLock>) {
+        *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
     }
 
     pub fn topics(&self) -> Topics<'_> {
@@ -129,6 +153,7 @@ impl Shared {
         let mode = self.place.mode();
         let (lock, fifo) =
             (self.place.member_lock(newcomer.number), self.place.member_semaphore(newcomer.number));
+        let presence = present(&self.place)?;
         let witness = Witness::create(&lock, mine, mode).map_err(|error| os(&lock, error))?;
         step("attach: witnessed");
         let semaphore = Semaphore::create(&fifo, mode).map_err(|error| {
@@ -137,7 +162,7 @@ impl Shared {
         })?;
         step("attach: audible");
         attach(&parts, newcomer, mine, thread, semaphore.descriptor());
-        Ok(Membership { index: newcomer.index, number: newcomer.number, semaphore, witness })
+        Ok(Membership { index: newcomer.index, number: newcomer.number, semaphore, witness, presence })
     }
 
     /// A free place. Before it says that there is none, those of the dead are taken back.
@@ -166,7 +191,7 @@ impl Shared {
         let topics = self.topics();
         topics.recover();
         let buried = matches!(reap(&self.parts(), &topics, index, seen), Ok(true));
-        if buried {
+        if buried && self.pointer() != Pointer::Elsewhere {
             self.remove_member_files(seen.number());
             step("bury: files removed");
         }
@@ -182,9 +207,11 @@ impl Shared {
         self.segment.mark_closed();
         step("remove: closed");
         // By the name known here: the file that has it might not be readable now.
-        Segment::unlink(self.segment.id());
+        unlink_memory(&self.place, self.segment.id());
         step("remove: unlinked");
-        remove_bus(&self.place);
+        if self.pointer() != Pointer::Elsewhere {
+            remove_bus(&self.place);
+        }
     }
 
     /// Removes the files of members that are none any more: a death between making them and attaching, or between
@@ -211,12 +238,14 @@ impl Shared {
         let index = membership.index;
         let parts = self.parts();
         let member = &parts.members[index as usize];
+        // Before anybody can see that this member leaves: who then makes the bus anew must find nobody present.
+        drop(membership.presence);
         // From here on whoever looks may do the rest: this thread might not get the lock.
         let state = MemberState(member.identity.state.load(Acquire));
         member.identity.state.store(state.with_phase(MemberState::LEAVING).0, Release);
         step("leave: announced");
         member.inflight.store(0, Release);
-        let guard = match self.lock.acquire(LOCK_WAIT) {
+        let guard = match self.lock_registry(LOCK_WAIT) {
             Ok(guard) => guard,
             Err(error) => return self.leave_unlocked(error),
         };
@@ -232,29 +261,26 @@ impl Shared {
         }
         drop(membership.semaphore);
         drop(membership.witness);
-        self.remove_member_files(membership.number);
+        if self.pointer() != Pointer::Elsewhere {
+            self.remove_member_files(membership.number);
+        }
         step("leave: files removed");
         if self.is_deserted() {
             self.remove(&guard);
         }
     }
 
-    /// Others reap whoever leaves without the lock. Where the bus' files were removed under it, nobody else will ever find
-    /// the memory's name.
+    /// Others reap whoever leaves without the lock. Where another bus has the name, nobody else will ever find this memory.
     fn leave_unlocked(&self, error: LockError) {
-        let pointer = std::fs::read_to_string(self.place.pointer());
-        let is_named = pointer
-            .map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |id| id == self.segment.id());
-        if matches!(error, LockError::Stale) && !is_named && self.is_deserted() {
+        if matches!(error, LockError::Split) && self.is_deserted() {
+            self.segment.mark_closed();
             Segment::unlink(self.segment.id());
         }
     }
 
     /// Whether a member in use lives.
     pub fn lives(&self, member: &crate::layout::Member) -> bool {
-        let state = MemberState(member.identity.state.load(Acquire));
-        state.phase() != MemberState::LEAVING
-            && lives(Some(identity_of(member)), &self.place.member_lock(state.number()), Identity::mine())
+        is_alive(member, &self.place, Identity::mine())
     }
 }
 
@@ -269,36 +295,43 @@ fn number_in_use(member: &crate::layout::Member) -> Option<u32> {
     in_use(member).then(|| MemberState(member.identity.state.load(Acquire)).number())
 }
 
+fn present(place: &Place) -> Result<Presence, OpenError> {
+    Presence::declare(place.mark()).map_err(|error| os(place.folder(), error))
+}
+
 /// The segment a pointer names. None: dead, removed or left by an older boot, and now cleaned away.
 fn open_existing(id: &str, place: &Place) -> Result<Option<Segment>, OpenError> {
     if !is_ours(id) {
         return Err(OpenError::Corrupt("its pointer file names something else".into()));
     }
     match Segment::open(id, place) {
-        Ok(segment) => {
-            let parts = segment.parts();
-            let mine = Identity::mine();
-            let living = segment.is_open()
-                && parts.members.iter().filter(|member| in_use(member)).any(|member| {
-                    let state = MemberState(member.identity.state.load(Acquire));
-                    state.phase() != MemberState::LEAVING
-                        && lives(Some(identity_of(member)), &place.member_lock(state.number()), mine)
-                });
-            if living {
-                return Ok(Some(segment));
-            }
-        }
+        Ok(segment) if segment.is_inhabited(place) => return Ok(Some(segment)),
+        Ok(_) => {}
         Err(SegmentError::Place(error)) => return Err(error.into()),
+        // Told by whoever looks for lost memory.
+        Err(SegmentError::Gone(_)) if anyone_lives(place) => return Ok(None),
         Err(error) if anyone_lives(place) => return Err(error.into()),
         Err(_) => {}
     }
     // Nobody lives there: what is left makes room.
-    Segment::unlink(id);
+    remove_memory(place, id);
     step("replace: unlinked");
     let _ = std::fs::remove_file(place.pointer());
     step("replace: unnamed");
     remove_all_member_files(place);
     Ok(None)
+}
+
+/// The segment of a bus whose members live, but whose files were removed: its pointer is put back. An error where its memory has
+/// no name any more.
+fn find_lost(place: &Place) -> Result<Option<Segment>, OpenError> {
+    if !is_anyone_present(place.mark()).map_err(|error| os(place.folder(), error))? {
+        return Ok(None);
+    }
+    let Some(segment) = named(place) else { return Err(OpenError::InUse { pid: nameless(place) }) };
+    let pointer = place.pointer();
+    place.note(segment.id()).and_then(|()| place.point()).map_err(|error| os(&pointer, error))?;
+    Ok(Some(segment))
 }
 
 /// Makes the segment under a random name and only then lets the pointer name it. The name is noted first, so that a
@@ -321,23 +354,13 @@ fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
         .map_err(|error| os(Path::new("getrandom"), error.into()))?;
     let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
-    write_file(&making, &id, place.mode()).map_err(|error| os(&making, error))?;
+    place.note(&id).map_err(|error| os(&making, error))?;
     step("create: noted");
     let segment = Segment::create(&id, place, sizes)?;
     step("create: built");
-    std::fs::rename(&making, place.pointer()).map_err(|error| os(&making, error))?;
+    place.point().map_err(|error| os(&making, error))?;
     step("create: named");
     Ok(segment)
-}
-
-fn write_file(path: &Path, text: &str, mode: u32) -> io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-    let _ = std::fs::remove_file(path);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    step("create: noting");
-    file.set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.write_all(text.as_bytes())
 }
 
 /// How one try to open ended without a bus.
@@ -360,7 +383,7 @@ impl From<PlaceError> for Attempt {
 impl From<LockError> for Attempt {
     fn from(error: LockError) -> Self {
         match error {
-            LockError::Stale => Attempt::Again,
+            LockError::Stale | LockError::Split => Attempt::Again,
             LockError::Busy(waited) => Attempt::Failed(OpenError::Busy(waited)),
             LockError::Place(error) => error.into(),
         }

@@ -27,12 +27,35 @@ pub(crate) struct Identity {
     pub magic: AtomicU64,
     pub layout_version: AtomicU32,
     pub state: AtomicU32,
+    /// xxh3 of the path of the bus' folder: tells whose memory this is though the file that points here is gone.
+    pub place: AtomicU64,
     pub slab_bytes: AtomicU64,
     pub max_message: AtomicU64,
     pub topics: AtomicU32,
     pub members: AtomicU32,
-    /// xxh3 of the path of the bus' folder: tells whose memory this is though the file that points here is gone.
-    pub place: AtomicU64,
+}
+
+/// The first 24 bytes of an identity, which stay what they are in every version: read from memory that is not mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    pub magic: u64,
+    pub layout_version: u32,
+    pub state: u32,
+    pub place: u64,
+}
+
+impl Label {
+    pub const BYTES: usize = 24;
+
+    pub fn parse(bytes: &[u8; Self::BYTES]) -> Label {
+        let (shorts, longs) = (bytes.as_chunks::<4>().0, bytes.as_chunks::<8>().0);
+        Label {
+            magic: u64::from_ne_bytes(longs[0]),
+            layout_version: u32::from_ne_bytes(shorts[2]),
+            state: u32::from_ne_bytes(shorts[3]),
+            place: u64::from_ne_bytes(longs[2]),
+        }
+    }
 }
 
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! One attached thread: what it is doing with the slab, and who it is.
 
-use crate::sync::{AtomicU32, AtomicU64, Line};
+use crate::sync::{AtomicU32, AtomicU64, Line, Ordering::Relaxed};
 
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
@@ -49,6 +49,17 @@ pub(crate) struct Identity {
     pub started: u64,
     /// The inode of the PID namespace; 0 where it cannot be told.
     pub namespace: u64,
+}
+
+impl Member {
+    /// Whose it is. Written before the state that vouches for it.
+    pub fn process(&self) -> Identity {
+        Identity {
+            pid: self.identity.pid.load(Relaxed),
+            started: self.identity.started.load(Relaxed),
+            namespace: self.identity.namespace.load(Relaxed),
+        }
+    }
 }
 
 #[cfg(not(loom))]

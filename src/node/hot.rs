@@ -86,9 +86,14 @@ impl Hot {
         self.attachment.leave();
     }
 
+    /// Left, or a copy of it in a forked process.
+    fn is_over(&self) -> bool {
+        self.left || self.attachment.is_forked()
+    }
+
     /// Publishes the first `len` bytes of the scratch, or of `from`.
     fn publish(&mut self, from: Option<&[u8]>) -> u32 {
-        if self.left {
+        if self.is_over() {
             return CLOSED;
         }
         let &[index, generation, hash, flags, len, ..] = &*self.registers.slice() else { return BAD_CALL };
@@ -112,7 +117,7 @@ impl Hot {
     }
 
     fn drain(&mut self) -> u32 {
-        if self.left {
+        if self.is_over() {
             return CLOSED;
         }
         let mut batch =
@@ -134,7 +139,7 @@ impl Hot {
 
     /// Empties the semaphore and arms. 1: asleep; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
-        if self.left {
+        if self.is_over() {
             return 1;
         }
         self.attachment.arm();
@@ -147,7 +152,7 @@ impl Hot {
 
     /// Awake: nobody needs to post.
     fn rouse(&mut self) -> u32 {
-        if !self.left {
+        if !self.is_over() {
             self.attachment.disarm();
         }
         0

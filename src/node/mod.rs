@@ -179,6 +179,12 @@ impl Member {
         self.hot.borrow_mut().attachment.tick()
     }
 
+    /// True once: another bus of the same name was made after this one's files had been removed.
+    #[napi]
+    pub fn take_split(&self) -> bool {
+        self.hot.borrow_mut().attachment.take_split()
+    }
+
     #[napi]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment.take_gaps();

@@ -60,12 +60,3 @@ pub(crate) fn detach(member: &Member) {
     let state = MemberState(member.identity.state.load(Relaxed));
     member.identity.state.store(state.with_phase(MemberState::FREE).0, Release);
 }
-
-/// Which process a member is of.
-pub(crate) fn identity_of(member: &Member) -> Identity {
-    Identity {
-        pid: member.identity.pid.load(Relaxed),
-        started: member.identity.started.load(Relaxed),
-        namespace: member.identity.namespace.load(Relaxed),
-    }
-}

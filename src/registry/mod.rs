@@ -4,7 +4,7 @@
 mod members;
 mod topics;
 
-pub(crate) use members::{AttachError, Newcomer, attach, detach, identity_of, in_use};
+pub(crate) use members::{AttachError, Newcomer, attach, detach, in_use};
 pub(crate) use topics::{MakeError, Topics, hash_bits, name_hash};
 
 /// A topic's entry and the generation of it: never the id of another name.

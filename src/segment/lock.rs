@@ -12,6 +12,7 @@ use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
@@ -28,6 +29,9 @@ pub(crate) enum LockError {
     Busy(Duration),
     #[error("the bus was removed by its last member")]
     Stale,
+    /// Its files were removed under living members, and then somebody made another bus of the name.
+    #[error("another bus of the same name was made after the files of this one had been removed")]
+    Split,
     #[error(transparent)]
     Place(#[from] PlaceError),
 }
@@ -36,10 +40,12 @@ pub(crate) enum LockError {
 #[derive(Debug)]
 pub(crate) struct Guard {
     _guard: NamedLockGuard,
+    /// The anchor outlives what was locked through it.
+    _lock: Arc<RegistryLock>,
 }
 
 impl RegistryLock {
-    pub fn open(place: &Place) -> Result<RegistryLock, PlaceError> {
+    pub fn open(place: &Place) -> Result<Arc<RegistryLock>, PlaceError> {
         let path = place.lock();
         let anchor = OpenOptions::new()
             .read(true)
@@ -58,13 +64,13 @@ impl RegistryLock {
         let through = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
         let lock = NamedLock::with_path(format!("{through}/{}", anchor.as_raw_fd()))
             .map_err(|error| PlaceError::io(&path, std::io::Error::other(error)))?;
-        Ok(RegistryLock { lock, anchor, path })
+        Ok(Arc::new(RegistryLock { lock, anchor, path }))
     }
 
     /// Takes the lock if it is free.
-    pub fn try_acquire(&self) -> Result<Guard, LockError> {
+    pub fn try_acquire(self: &Arc<Self>) -> Result<Guard, LockError> {
         match self.lock.try_lock() {
-            Ok(guard) if self.is_named() => Ok(Guard { _guard: guard }),
+            Ok(guard) if self.is_named() => Ok(Guard { _guard: guard, _lock: self.clone() }),
             Ok(_) => Err(LockError::Stale),
             Err(named_lock::Error::WouldBlock) => Err(LockError::Busy(Duration::ZERO)),
             Err(error) => Err(PlaceError::io(&self.path, std::io::Error::other(error)).into()),
@@ -72,7 +78,7 @@ impl RegistryLock {
     }
 
     /// Takes the lock, waiting for at most `within`: a holder needs microseconds, unless it was stopped.
-    pub fn acquire(&self, within: Duration) -> Result<Guard, LockError> {
+    pub fn acquire(self: &Arc<Self>, within: Duration) -> Result<Guard, LockError> {
         let start = Instant::now();
         let mut pause = Duration::ZERO;
         loop {
@@ -92,7 +98,7 @@ impl RegistryLock {
     }
 
     /// Whether the path still names the file that is locked.
-    fn is_named(&self) -> bool {
+    pub fn is_named(&self) -> bool {
         match (std::fs::symlink_metadata(&self.path), self.anchor.metadata()) {
             (Ok(there), Ok(mine)) => (there.dev(), there.ino()) == (mine.dev(), mine.ino()),
             _ => false,

@@ -3,9 +3,10 @@
 #![allow(unsafe_code)] // the one place where an offset becomes a pointer
 
 use super::place::{Place, PlaceError};
+use super::witness::lives;
 use crate::layout::{
-    Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Name, Parts, SEGMENT_CLOSED, SEGMENT_OPEN, Sizes,
-    Topic, TopicTable,
+    Geometry, Header, Identity, LAYOUT_VERSION, LOG_LEN, MAGIC, Member, MemberState, Name, Parts,
+    SEGMENT_CLOSED, SEGMENT_OPEN, Sizes, Topic, TopicTable,
 };
 use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering, step};
 use Ordering::{Acquire, Relaxed, Release};
@@ -127,9 +128,22 @@ impl Segment {
         Ok(Segment { shmem, memory, geometry })
     }
 
-    /// Removes the name of a segment; those who have it mapped keep it.
-    pub fn unlink(id: &str) {
-        let _ = rustix::shm::unlink(id);
+    /// Removes the name of a segment; those who have it mapped keep it. False: it belongs to another user (of a shared bus),
+    /// who alone may; then at least its memory is given back. Only where nobody lives.
+    pub fn unlink(id: &str) -> bool {
+        if !matches!(rustix::shm::unlink(id), Err(Errno::PERM | Errno::ACCESS)) {
+            return true;
+        }
+        if let Ok(memory) = open_memory(id) {
+            let _ = rustix::fs::ftruncate(&memory, 0);
+        }
+        false
+    }
+
+    /// Whether anybody is attached who lives.
+    pub fn is_inhabited(&self, place: &Place) -> bool {
+        let mine = Identity::mine();
+        self.is_open() && self.parts().members.iter().any(|member| is_alive(member, place, mine))
     }
 
     /// Reserves memory for the next topic entries. Under the registry lock.
@@ -215,6 +229,14 @@ impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Segment").field("id", &self.id()).field("geometry", &self.geometry).finish()
     }
+}
+
+/// Whether a member is attached, not leaving, and lives.
+pub(crate) fn is_alive(member: &Member, place: &Place, mine: Identity) -> bool {
+    let state = MemberState(member.identity.state.load(Acquire));
+    state.in_use()
+        && state.phase() != MemberState::LEAVING
+        && lives(Some(member.process()), &place.member_lock(state.number()), mine)
 }
 
 fn open_memory(id: &str) -> Result<OwnedFd, SegmentError> {

@@ -1,14 +1,22 @@
 //! A bus as bytes: making and mapping shared memory, reserving its pages, the folder and the locks around it. The
 //! only place where an offset becomes a pointer. Knows nothing of messages.
 
+mod forked;
 mod lock;
+mod lost;
 mod mapping;
 mod place;
+mod presence;
 mod sweep;
 mod witness;
 
+pub(crate) use forked::Generation;
 pub(crate) use lock::{Guard, LockError, RegistryLock};
-pub(crate) use mapping::{Segment, SegmentError};
+pub(crate) use lost::{named, nameless};
+pub(crate) use mapping::{Segment, SegmentError, is_alive};
 pub(crate) use place::{Place, PlaceError, free_bytes};
-pub(crate) use sweep::{anyone_lives, is_ours, remove_all_member_files, remove_bus, sweep};
-pub(crate) use witness::{Witness, lives};
+pub(crate) use presence::{Presence, is_anyone_present};
+pub(crate) use sweep::{
+    anyone_lives, is_ours, remove_all_member_files, remove_bus, remove_memory, sweep, unlink_memory,
+};
+pub(crate) use witness::Witness;

@@ -9,14 +9,15 @@
 //!         segment.new                 the same, while it is being built
 //!         <member number>.lock        locked while that member lives
 //!         <member number>.fifo        what that member sleeps on
+//!         <memory object>.owed        of a shared bus: memory that its owner alone can remove
 //! ```
 //!
 //! Nothing here is found by a name another user could have taken first: the folders' owner and permissions are
 //! checked, and the memory object's name is random.
 
 use crate::sync::step;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Another user's file or folder stands where ours should be, or ours is open to more people than asked for.
@@ -55,9 +56,9 @@ pub(crate) struct Place {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const PARENT: &str = "/dev/shm";
+pub(super) const PARENT: &str = "/dev/shm";
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const PARENT: &str = "/tmp";
+pub(super) const PARENT: &str = "/tmp";
 
 /// Bytes free in the file system of the buses.
 pub(crate) fn free_bytes() -> u64 {
@@ -103,6 +104,35 @@ impl Place {
     }
     pub fn member_semaphore(&self, number: u32) -> PathBuf {
         self.folder.join(format!("{number}.fifo"))
+    }
+
+    /// Notes the id of a memory object that is about to be made, so that a death on the way leaves nothing unknown.
+    pub fn note(&self, id: &str) -> io::Result<()> {
+        let making = self.pointer_in_making();
+        let _ = std::fs::remove_file(&making);
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(self.mode).open(making)?;
+        step("create: noting");
+        file.set_permissions(std::fs::Permissions::from_mode(self.mode))?;
+        file.write_all(id.as_bytes())
+    }
+    /// Lets the pointer name what was noted.
+    pub fn point(&self) -> io::Result<()> {
+        std::fs::rename(self.pointer_in_making(), self.pointer())
+    }
+
+    /// The note that this memory object, by its name, is to be removed.
+    pub fn owed(&self, memory: &str) -> PathBuf {
+        self.folder.join(format!("{memory}.owed"))
+    }
+    /// All such notes: the ids they name, and their paths.
+    pub fn all_owed(&self) -> Vec<(String, PathBuf)> {
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let named = entries.filter_map(|entry| {
+            let name = entry.file_name();
+            Some((format!("/{}", name.to_str()?.strip_suffix(".owed")?), entry.path()))
+        });
+        named.collect()
     }
 
     /// Another bus of the same user.

@@ -1,19 +1,23 @@
 //! Removing buses: the one whose last member leaves, and those whose members all died, whatever their names.
 
 use super::lock::RegistryLock;
+use super::lost::{label_of, memory_ids, open};
 use super::mapping::Segment;
 use super::place::Place;
+use super::presence::is_anyone_present;
 use super::witness::lives;
 use crate::layout::Identity;
 use crate::sync::step;
+use std::fs::File;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 
 /// Removes every file of a bus that has no living member. Under its registry lock; the lock's file goes last, so that a
 /// death in the middle leaves what the next sweep finds.
 pub(crate) fn remove_bus(place: &Place) {
     for pointer in [place.pointer_in_making(), place.pointer()] {
         match std::fs::read_to_string(&pointer) {
-            Ok(id) if is_ours(&id) => Segment::unlink(&id),
+            Ok(id) if is_ours(&id) => remove_memory(place, &id),
             // Nothing else knows the name: the pointer stays for the next sweep.
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => continue,
             _ => {}
@@ -22,10 +26,37 @@ pub(crate) fn remove_bus(place: &Place) {
         let _ = std::fs::remove_file(pointer);
     }
     step("remove: unnamed");
+    remove_owed(place);
     remove_all_member_files(place);
     let _ = std::fs::remove_file(place.lock());
     step("remove: unlocked");
     place.remove_folders();
+}
+
+/// Removes a dead bus' memory. It is closed first: who is still on the way out has it mapped, and is not to be taken for
+/// somebody who uses it.
+pub(crate) fn remove_memory(place: &Place, id: &str) {
+    if let Ok(segment) = Segment::open(id, place) {
+        segment.mark_closed();
+    }
+    unlink_memory(place, id);
+}
+
+/// Removes the name of closed memory. Only its owner may, in the sticky /dev/shm: who shares the bus with him gives the memory
+/// back and leaves a note for his next sweep.
+pub(crate) fn unlink_memory(place: &Place, id: &str) {
+    if !Segment::unlink(id) {
+        let _ = File::create(place.owed(&id[1..]));
+    }
+}
+
+/// Does what others could only note.
+fn remove_owed(place: &Place) {
+    for (id, note) in place.all_owed() {
+        if is_ours(&id) && Segment::unlink(&id) {
+            let _ = std::fs::remove_file(note);
+        }
+    }
 }
 
 pub(crate) fn remove_all_member_files(place: &Place) {
@@ -45,36 +76,62 @@ pub(crate) fn anyone_lives(place: &Place) -> bool {
     }
 }
 
-/// Removes what dead buses of this user left behind. A bus whose lock is held is looked at another time.
-pub(crate) fn sweep(place: &Place) {
-    sweep_root(place);
-    sweep_root(&place.other_root());
+/// Whether somebody lives there: as the files say, or, where somebody removed those, the members' presence.
+fn is_inhabited(place: &Place) -> bool {
+    anyone_lives(place) || is_anyone_present(place.mark()).unwrap_or(true)
 }
 
-fn sweep_root(place: &Place) {
+/// Removes what dead buses of this user left behind. A bus whose lock is held is looked at another time.
+pub(crate) fn sweep(place: &Place) {
+    // Before the pointers: what is made meanwhile is not taken for lost.
+    let memory = memory_ids();
+    let known = [sweep_root(place), sweep_root(&place.other_root())].concat();
+    for id in memory.iter().filter(|id| !known.contains(id)) {
+        sweep_lost(id);
+    }
+}
+
+/// Memory no pointer leads to, and nobody holds: its files were removed, and then its members died.
+fn sweep_lost(id: &str) {
+    let mine =
+        |file: &File| file.metadata().is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
+    let label = open(id).filter(mine).and_then(|file| label_of(&file));
+    if label.is_some_and(|label| is_anyone_present(label.place).is_ok_and(|present| !present)) {
+        Segment::unlink(id);
+    }
+}
+
+/// Returns the memory that the buses there point to.
+fn sweep_root(place: &Place) -> Vec<String> {
+    let mut known = Vec::new();
     // A link or a folder somebody else planted leads to files that are none of ours.
     if place.check(place.root(), true).is_err() {
-        return;
+        return known;
     }
-    let Ok(entries) = std::fs::read_dir(place.root()) else { return };
+    let Ok(entries) = std::fs::read_dir(place.root()) else { return known };
     // Read to the end first: what follows needs the descriptor.
     let folders: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     for folder in folders {
         let other = place.sibling(folder);
-        if other.folder() == place.folder()
-            || other.check(other.folder(), true).is_err()
-            || anyone_lives(&other)
-        {
+        if other.check(other.folder(), true).is_err() {
+            continue;
+        }
+        for pointer in [other.pointer_in_making(), other.pointer()] {
+            known.extend(std::fs::read_to_string(pointer));
+        }
+        remove_owed(&other);
+        if other.folder() == place.folder() || is_inhabited(&other) {
             continue;
         }
         let Ok(lock) = RegistryLock::open(&other) else { continue };
         let Ok(_guard) = lock.try_acquire() else { continue };
         step("sweep: locked");
         // Again, now that nobody can attach.
-        if !anyone_lives(&other) {
+        if !is_inhabited(&other) {
             remove_bus(&other);
         }
     }
+    known
 }
 
 /// A pointer's content is a name this crate gives: nothing else is ever unlinked.

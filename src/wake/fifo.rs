@@ -2,10 +2,11 @@
 //! file), posters for writing only, without blocking: with no sleeper left, opening fails, and a full pipe is a wake-up
 //! that is already there.
 
+use super::Sleeper;
 use crate::sync::step;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
 use std::path::Path;
@@ -73,11 +74,14 @@ pub(crate) struct Poster {
 }
 
 impl Poster {
-    /// None when nobody sleeps on it any more.
-    pub fn open(path: &Path) -> Option<Poster> {
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let fifo = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        Some(Poster { fifo })
+    /// None when nobody sleeps on it any more. Where somebody removed the file, the way is by the sleeper's own descriptor.
+    pub fn open(path: &Path, sleeper: &Sleeper) -> Option<Poster> {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fifo = match rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()) {
+            Err(Errno::NOENT) => rustix::fs::open(sleeper.way_round(path)?, flags, Mode::empty()),
+            opened => opened,
+        };
+        Some(Poster { fifo: fifo.ok()? })
     }
 
     /// False when nobody is there to be woken.
@@ -99,7 +103,7 @@ fn post(fifo: BorrowedFd<'_>) -> bool {
 
 #[cfg(not(target_vendor = "apple"))]
 fn make(path: &Path, mode: Mode) -> io::Result<()> {
-    Ok(rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0)?)
+    Ok(rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0)?)
 }
 
 #[cfg(target_vendor = "apple")]
@@ -114,7 +118,7 @@ mod tests {
     fn pair(name: &str) -> (std::path::PathBuf, Semaphore, Poster) {
         let path = std::env::temp_dir().join(format!("slabcast-fifo-{name}-{}", std::process::id()));
         let semaphore = Semaphore::create(&path, 0o600).expect("create");
-        let poster = Poster::open(&path).expect("open");
+        let poster = Poster::open(&path, &Sleeper::nowhere()).expect("open");
         (path, semaphore, poster)
     }
 
@@ -147,7 +151,7 @@ mod tests {
         let (path, semaphore, poster) = pair("gone");
         drop(semaphore);
         assert!(!poster.post());
-        assert!(Poster::open(&path).is_none());
+        assert!(Poster::open(&path, &Sleeper::nowhere()).is_none());
         std::fs::remove_file(path).expect("remove");
     }
 }

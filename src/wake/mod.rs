@@ -15,8 +15,41 @@ mod modelled;
 #[cfg(loom)]
 pub(crate) use modelled::{Poster, Semaphore};
 
-use crate::layout::Member;
+use crate::layout::{Identity, Member};
 use crate::sync::Ordering::Relaxed;
+#[cfg(not(loom))]
+use std::path::{Path, PathBuf};
+
+/// Who sleeps on a semaphore, for those who do not find its file.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(loom, expect(dead_code))] // a modelled semaphore never loses its file
+pub(crate) struct Sleeper {
+    /// None where the pid means nothing to us.
+    pid: Option<u32>,
+    descriptor: u32,
+}
+
+impl Sleeper {
+    pub fn of(member: &Member, mine: Identity) -> Sleeper {
+        let process = member.process();
+        let known = process.namespace != 0 && process.namespace == mine.namespace && process.pid != 0;
+        Sleeper { pid: known.then_some(process.pid), descriptor: member.identity.semaphore.load(Relaxed) }
+    }
+
+    #[cfg(all(test, not(loom)))]
+    pub fn nowhere() -> Sleeper {
+        Sleeper { pid: None, descriptor: 0 }
+    }
+
+    #[cfg(not(loom))]
+    /// The way to the semaphore whose file at `path` was removed. The number may stand for something else by now, and nobody
+    /// may write into that: its link says what it is.
+    fn way_round(&self, path: &Path) -> Option<PathBuf> {
+        let way = PathBuf::from(format!("/proc/{}/fd/{}", self.pid?, self.descriptor));
+        let removed = std::fs::read_link(&way).ok()?;
+        (removed.to_str()? == format!("{} (deleted)", path.display())).then_some(way)
+    }
+}
 
 /// The epoch in which a member sleeps, if it does. Call after a SeqCst fence that follows what it should see: the other
 /// half of Dekker's with `Reader::arm`.

@@ -1,6 +1,7 @@
 //! The semaphore's body in a model: the contract of `wake`, over loom's mutex and condition variable, found by path as
 //! a FIFO is. A sleep that nobody ends is a deadlock, which loom reports. Timeouts never pass: no tick saves a lost post.
 
+use super::Sleeper;
 use loom::sync::{Condvar, Mutex};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -77,7 +78,7 @@ impl Drop for Semaphore {
 pub(crate) struct Poster(Arc<Posts>);
 
 impl Poster {
-    pub fn open(path: &Path) -> Option<Poster> {
+    pub fn open(path: &Path, _sleeper: &Sleeper) -> Option<Poster> {
         THERE.with_borrow(|there| there.get(path).cloned()).map(Poster)
     }
 

@@ -1,0 +1,81 @@
+//! The files of a living bus are where openers look for them: what somebody removed under its members is put back, as far
+//! as it can be. Memory that has lost its name cannot; then the pointer says at least that the bus is there.
+
+use super::shared::{Membership, Shared};
+use crate::layout::Identity;
+use crate::segment::{Guard, LockError, PlaceError, RegistryLock, Witness};
+use std::io::ErrorKind;
+use std::time::Duration;
+
+/// How long the bookkeeping of once a second waits for the registry lock.
+const BRIEFLY: Duration = Duration::from_millis(2);
+
+/// Where the bus' pointer leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pointer {
+    Here,
+    Gone,
+    /// To another bus of the same name, made when this one's files were gone.
+    Elsewhere,
+    /// It cannot be read now.
+    Unknown,
+}
+
+impl Shared {
+    pub(super) fn pointer(&self) -> Pointer {
+        match std::fs::read_to_string(self.place.pointer()) {
+            Ok(id) if id == self.segment.id() => Pointer::Here,
+            Ok(_) => Pointer::Elsewhere,
+            Err(error) if error.kind() == ErrorKind::NotFound => Pointer::Gone,
+            Err(_) => Pointer::Unknown,
+        }
+    }
+
+    /// The right to change the registry. A member lives, so that a lock file that is gone was removed from outside, and is
+    /// made anew.
+    pub fn lock_registry(&self, wait: Duration) -> Result<Guard, LockError> {
+        let lock = self.lock();
+        match lock.acquire(wait) {
+            Err(LockError::Stale) => {}
+            result => return result,
+        }
+        self.place.ensure()?;
+        let renewed = RegistryLock::open(&self.place)?;
+        let guard = renewed.acquire(wait)?;
+        if self.pointer() == Pointer::Elsewhere {
+            // That lock is the other bus'.
+            return Err(LockError::Split);
+        }
+        self.set_lock(renewed);
+        Ok(guard)
+    }
+
+    /// Looks whether the files are there, and puts back what is not. An error: another bus bears the name by now.
+    pub fn keep_files(&self, membership: &mut Membership) -> Result<(), LockError> {
+        match self.pointer() {
+            Pointer::Elsewhere => return Err(LockError::Split),
+            Pointer::Gone => self.put_pointer_back()?,
+            Pointer::Here | Pointer::Unknown => {}
+        }
+        if !self.lock().is_named() {
+            drop(self.lock_registry(BRIEFLY)?);
+        }
+        let lock = self.place.member_lock(membership.number);
+        if std::fs::symlink_metadata(&lock).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            && let Ok(witness) = Witness::create(&lock, Identity::mine(), self.place.mode())
+        {
+            membership.witness = witness;
+        }
+        Ok(())
+    }
+
+    fn put_pointer_back(&self) -> Result<(), LockError> {
+        let _guard = self.lock_registry(BRIEFLY)?;
+        // Another member may have been faster.
+        if self.pointer() == Pointer::Gone {
+            let told = self.place.note(self.segment.id()).and_then(|()| self.place.point());
+            told.map_err(|error| PlaceError::io(&self.place.pointer(), error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Finding the memory of a living bus whose files are gone: removed by hand, by a cleaner of temporary files, by systemd's
+//! RemoveIPC at logout. Without it an opener would make a second bus of the same name beside the living one.
+//!
+//! That somebody is there, the members' presence says. The memory is found by its label while it has a name; without one
+//! it lives on, but nobody can come to it any more.
+
+use super::mapping::Segment;
+use super::place::{PARENT, Place};
+use super::sweep::is_ours;
+use crate::layout::{Label, MAGIC, SEGMENT_OPEN};
+use rustix::fs::OFlags;
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The names of all memory objects of slabcast's, whosever they are.
+pub(crate) fn memory_ids() -> Vec<String> {
+    let entries = std::fs::read_dir(PARENT).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| Some(format!("/{}", entry.file_name().to_str()?)))
+        .filter(|id| is_ours(id))
+        .collect()
+}
+
+/// A memory object as a file; None where it is not to be read.
+pub(super) fn open(id: &str) -> Option<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
+    OpenOptions::new().read(true).custom_flags(flags).open(Path::new(PARENT).join(&id[1..])).ok()
+}
+
+/// The memory of `place` that still has a name and living members, though no pointer leads to it.
+pub(crate) fn named(place: &Place) -> Option<Segment> {
+    memory_ids().into_iter().find_map(|id| {
+        let segment = bears_mark(&open(&id)?, place).then(|| Segment::open(&id, place).ok())??;
+        segment.is_inhabited(place).then_some(segment)
+    })
+}
+
+/// A process that holds the memory of `place`, which has lost its name. As far as /proc reaches: not into other PID
+/// namespaces, nor to other users.
+pub(crate) fn nameless(place: &Place) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid| holds(*pid, place))
+}
+
+fn holds(pid: u32, place: &Place) -> bool {
+    // Of other users' processes nothing is listed.
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.map(|entry| entry.path()).any(|path| {
+        std::fs::read_link(&path).is_ok_and(is_nameless_memory)
+            && File::open(&path).is_ok_and(|file| bears_mark(&file, place))
+    })
+}
+
+fn is_nameless_memory(target: PathBuf) -> bool {
+    let target = target.to_string_lossy();
+    target.strip_prefix(PARENT).and_then(|id| id.strip_suffix(" (deleted)")).is_some_and(is_ours)
+}
+
+/// Whether the label says: a bus of slabcast's, of this place, not removed by its last member.
+fn bears_mark(memory: &File, place: &Place) -> bool {
+    label_of(memory).is_some_and(|label| label.state == SEGMENT_OPEN && label.place == place.mark())
+}
+
+/// What slabcast's memory says of itself, whatever version made it. None: it is none of slabcast's, or not made yet.
+pub(super) fn label_of(memory: &File) -> Option<Label> {
+    let mut bytes = [0; Label::BYTES];
+    memory.read_exact_at(&mut bytes, 0).ok()?;
+    Some(Label::parse(&bytes)).filter(|label| label.magic == MAGIC)
+}
