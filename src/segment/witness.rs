@@ -6,9 +6,9 @@ use crate::layout::Identity;
 use crate::sync::step;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ impl Identity {
         let pid = std::process::id();
         Identity {
             pid,
-            started: if let Fate::Runs { started } = fate(pid) { started } else { 0 },
+            started: my_start(pid).unwrap_or(0),
             namespace: *NAMESPACE
                 .get_or_init(|| std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino()).unwrap_or(0)),
         }
@@ -51,6 +51,17 @@ enum Fate {
     Gone,
     /// It could not be asked: out of descriptors or memory, or /proc hides other users' processes. No one dies of that.
     Unknown,
+}
+
+/// When this process started, if /proc shows its namespace: one that was entered alone still sees the /proc of the one
+/// outside, where its pids are other processes'.
+fn my_start(pid: u32) -> Option<u64> {
+    let stat = std::fs::read("/proc/self/stat").ok()?;
+    let is_mine = stat.split(|&b| b == b' ').next()? == pid.to_string().as_bytes();
+    match parse_stat(&stat)? {
+        Fate::Runs { started } if is_mine => Some(started),
+        _ => None,
+    }
 }
 
 fn fate(pid: u32) -> Fate {
@@ -97,7 +108,9 @@ impl Witness {
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(path)?;
         step("witness: made");
-        let made = take(&file).and_then(|()| {
+        // The umask may have taken from what the group was to get: it must see who lives.
+        let permitted = file.set_permissions(Permissions::from_mode(mode));
+        let made = permitted.and_then(|()| take(&file)).and_then(|()| {
             step("witness: locked");
             write!(file, "{} {} {}", who.pid, who.started, who.namespace)
         });
