@@ -147,6 +147,19 @@ mod tests {
     }
 
     #[test]
+    fn a_sleeper_whose_file_was_removed_is_found_by_its_descriptor_and_by_no_other() {
+        let (path, semaphore, _) = pair("removed");
+        std::fs::remove_file(&path).expect("remove");
+        let sleeper = |descriptor| Sleeper { pid: Some(std::process::id()), descriptor };
+        assert!(Poster::open(&path, &sleeper(semaphore.descriptor())).expect("open").post());
+        assert!(semaphore.wait(Duration::from_secs(60)));
+        // Another pipe of that process: nothing may be written into it.
+        let (_reader, writer) = rustix::pipe::pipe().expect("a pipe");
+        assert!(Poster::open(&path, &sleeper(writer.as_raw_fd() as u32)).is_none());
+        assert!(Poster::open(&path, &Sleeper::nowhere()).is_none());
+    }
+
+    #[test]
     fn a_poster_learns_that_the_sleeper_is_gone() {
         let (path, semaphore, poster) = pair("gone");
         drop(semaphore);
