@@ -9,7 +9,7 @@ use crate::layout::{Identity, MemberState, Parts, Sizes};
 use crate::reap::reap;
 use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use};
 use crate::segment::{
-    Guard, LockError, Place, PlaceError, Presence, RegistryLock, Segment, SegmentError, Witness,
+    Generation, Guard, LockError, Place, PlaceError, Presence, RegistryLock, Segment, SegmentError, Witness,
     anyone_lives, is_alive, is_anyone_present, is_ours, named, nameless, remove_all_member_files, remove_bus,
     remove_memory, sweep, unlink_memory,
 };
@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     lock: Mutex<Arc<RegistryLock>>,
     /// Names looked up so far. An id that no longer holds is noticed when it is used.
     pub names: DashMap<Box<[u8]>, TopicId>,
+    /// A forked copy holds the parent's descriptors, and with them its locks.
+    process: Generation,
 }
 
 /// One thread's place on a bus, and the two files that go with it.
@@ -73,6 +75,7 @@ impl Shared {
         let guard = lock.acquire(LOCK_WAIT)?;
         step("open: locked");
         let known = OPEN.get(place.folder()).and_then(|weak| weak.upgrade());
+        let known = known.filter(|shared| !shared.process.is_past());
         let pointer = match std::fs::read_to_string(place.pointer()) {
             Ok(id) => Some(id),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -102,8 +105,13 @@ impl Shared {
             shared.set_lock(lock);
             return attach(shared);
         }
-        let shared =
-            Arc::new(Shared { segment, place: place.clone(), lock: Mutex::new(lock), names: DashMap::new() });
+        let shared = Arc::new(Shared {
+            segment,
+            place: place.clone(),
+            lock: Mutex::new(lock),
+            names: DashMap::new(),
+            process: Generation::mine(),
+        });
         let opened = attach(shared)?;
         OPEN.insert(place.folder().to_owned(), Arc::downgrade(&opened.0));
         Ok(opened)

@@ -1,0 +1,63 @@
+//! A process that forks without exec has copies of its parent's buses: they say so, and harm nothing.
+
+#![allow(unsafe_code)] // fork has no safe face
+
+use slabcast::{Bus, Options};
+use std::time::Duration;
+
+/// What goes wrong in the forked child, as the code it exits with; 0: all is as it should be.
+fn in_the_child(mut bus: Bus, options: Options) -> i32 {
+    let code = |error: &dyn std::error::Error, code: &str| {
+        error.to_string().contains("forked") && code == "ERR_CLOSED"
+    };
+    let refused = [
+        bus.publish("t", &2).is_err_and(|error| code(&error, error.code())),
+        bus.subscribe("u").is_err_and(|error| code(&error, error.code())),
+        bus.try_recv().is_err_and(|error| code(&error, error.code())),
+        !bus.unsubscribe("t"),
+    ];
+    if let Some(at) = refused.iter().position(|refused| !refused) {
+        return 1 + at as i32;
+    }
+    // A bus of its own it may have.
+    let Ok(mut mine) = Bus::open(options) else { return 10 };
+    if mine.subscribe("child").is_err()
+        || mine.publish("child", &3).is_err()
+        || mine.publish("t", &3).is_err()
+    {
+        return 11;
+    }
+    match mine.recv_timeout(Duration::from_secs(60)) {
+        Ok(Some(message)) if message.decode::<u32>().is_ok_and(|n| n == 3) => {}
+        _ => return 12,
+    }
+    drop((mine, bus));
+    0
+}
+
+#[test]
+fn a_forked_child_is_refused_and_its_parent_goes_on() {
+    let options = Options::new(format!("fork-{}", std::process::id()));
+    let mut bus = Bus::open(options.clone()).expect("open");
+    bus.subscribe("t").expect("subscribe");
+    // SAFETY: no other thread of this process holds a lock the child needs: this is its only test.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "fork");
+    if child == 0 {
+        let code = in_the_child(bus, options);
+        // SAFETY: ends the child without the test harness' own end.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: a child of ours, and a place for its status.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert!(libc::WIFEXITED(status), "it ended by a signal: {status:x}");
+    assert_eq!(libc::WEXITSTATUS(status), 0, "which step went wrong");
+    // The parent's place, subscriptions and messages are as they were.
+    bus.publish("t", &1).expect("publish");
+    for expected in [3, 1] {
+        let message = bus.recv_timeout(Duration::from_secs(60)).expect("recv").expect("a message");
+        assert_eq!(message.decode::<u32>().expect("decode"), expected);
+    }
+    assert!(bus.try_recv().expect("recv").is_none());
+}
