@@ -1,60 +1,26 @@
 'use strict'
 
-// What crash tests share: a /dev/shm of their own, processes that do as they are told and may be killed, waiting for a
-// condition under a watchdog, a seed that replays.
+// What crash tests share: a /dev/shm of their own (isolation.js), processes that do as they are told and may be killed,
+// waiting for a condition under a watchdog, a seed that replays.
 
-const { fork, spawnSync } = require('node:child_process')
+const { fork } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { after } = require('node:test')
+const { folderOf, isolate, left, list, ROOT } = require('./isolation')
+const { generator } = require('./random')
 
-const ISOLATED = 'SLABCAST_CRASH_ISOLATED'
 /** Multiplies what a test repeats. */
 const rounds = Number(process.env.SLABCAST_ROUNDS ?? 1)
 /** Nothing is expected to take this long. */
 const WATCHDOG = 120_000
 
-/**
- * Runs this test file anew with an empty temp folder and in a mount namespace with an empty /dev/shm, so that what is left there is ours, and other
- * tests' buses are not swept. Returns '' inside; where namespaces are not permitted, the reason.
- */
-function isolate(size = '1g') {
-  if (process.env[ISOLATED]) return process.env[ISOLATED] === 'yes' ? '' : process.env[ISOLATED]
-  const script = `mount -t tmpfs -o size=${size},mode=1777 slabcast-test /dev/shm`
-  const flags = process.getuid() === 0 ? ['-m'] : ['-r', '-m']
-  const wanted = [...flags, '--propagation', 'private', 'sh', '-c']
-  const probe = spawnSync('unshare', [...wanted, script], { encoding: 'utf8' })
-  const reason = probe.error?.message ?? (probe.status === 0 ? '' : probe.stderr.trim())
-  if (reason) {
-    process.env[ISOLATED] = `no private /dev/shm is permitted here (unshare: ${reason})`
-    return process.env[ISOLATED]
-  }
-  const args = [
-    ...wanted,
-    `${script} && exec "$@"`,
-    'sh',
-    process.execPath,
-    ...process.execArgv,
-    ...process.argv.slice(1),
-  ]
-  const temp = fs.mkdtempSync(path.join(os.tmpdir(), 'crash-'))
-  const env = { ...process.env, [ISOLATED]: 'yes', TMPDIR: temp }
-  const { status } = spawnSync('unshare', args, { stdio: 'inherit', env })
-  fs.rmSync(temp, { recursive: true })
-  process.exit(status ?? 1)
-}
-
-/** A generator of numbers in [0, 1) from a printed seed: SLABCAST_SEED replays. (mulberry32) */
+/** Numbers in [0, 1) from a printed seed: SLABCAST_SEED replays. */
 function random() {
-  let state = Number(process.env.SLABCAST_SEED ?? Math.floor(Math.random() * 2 ** 32)) >>> 0
-  console.log(`# SLABCAST_SEED=${state}`)
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = Math.imul(state ^ (state >>> 15), state | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
+  const seed = Number(process.env.SLABCAST_SEED ?? Math.floor(Math.random() * 2 ** 32)) >>> 0
+  console.log(`# SLABCAST_SEED=${seed}`)
+  return generator(seed)
 }
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
@@ -161,34 +127,6 @@ const actors = (count, options) => Promise.all(Array.from({ length: count }, () 
 let buses = 0
 /** A bus name nobody else uses. */
 const busName = () => `crash-${process.pid}-${buses++}`
-
-const ROOT = `/dev/shm/slabcast-${process.geteuid()}`
-const folderOf = (bus) => path.join(ROOT, bus)
-
-function list(folder) {
-  try {
-    return fs.readdirSync(folder).sort()
-  } catch (error) {
-    if (error.code === 'ENOENT') return []
-    throw error
-  }
-}
-
-/** Every file of slabcast's there is, in /dev/shm and the temp folder. Only where `isolate` gave ''. */
-function left() {
-  const found = []
-  const walk = (folder) => {
-    for (const name of list(folder)) {
-      const file = path.join(folder, name)
-      found.push(file)
-      if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) walk(file)
-    }
-  }
-  for (const name of list('/dev/shm')) if (name.startsWith('slabcast')) found.push(path.join('/dev/shm', name))
-  for (const folder of [...found]) if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) walk(folder)
-  for (const name of list(os.tmpdir())) found.push(path.join(os.tmpdir(), name))
-  return found
-}
 
 /** A folder for what the tests write down themselves. */
 function scratch(t) {
