@@ -18,8 +18,6 @@ class Bus extends EventEmitter {
   #options
   #membership
   #subscriptions = new Set()
-  /** How many of them each topic has. */
-  #topics = new Map()
   #referenced = true
   #closing
   #lost
@@ -35,7 +33,7 @@ class Bus extends EventEmitter {
       outbox: options.outbox,
       stallTimeout: options.stallTimeout,
       holdsProcess: () => this.#holdsProcess(),
-      listensTo: (topic) => this.#topics.has(topic),
+      has: (subscription) => this.#subscriptions.has(subscription),
       drained: () => this.#drained(),
       gap: (gap) => this.#tellGap(gap),
       lose: (error) => this.#lose(error),
@@ -65,7 +63,6 @@ class Bus extends EventEmitter {
       throw error
     }
     this.#subscriptions.add(subscription)
-    this.#topics.set(topic, (this.#topics.get(topic) ?? 0) + 1)
     membership.referenceChanged()
     return subscription
   }
@@ -137,9 +134,6 @@ class Bus extends EventEmitter {
 
   #ended(subscription) {
     if (!this.#subscriptions.delete(subscription)) return
-    const left = this.#topics.get(subscription.topic) - 1
-    if (left === 0) this.#topics.delete(subscription.topic)
-    else this.#topics.set(subscription.topic, left)
     this.#membership.unsubscribe(subscription)
     this.#membership.referenceChanged()
   }

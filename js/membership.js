@@ -88,8 +88,9 @@ class Membership {
     if (this.closed) throw new SlabcastError('ERR_CLOSED', 'The bus is closed: open it anew to go on')
   }
 
-  gap(gap) {
-    for (const handle of this.#handles) if (handle.listensTo(gap.topic)) handle.gap({ ...gap })
+  /** Tells each handle that has one of the subscriptions. */
+  gap(gap, subscriptions) {
+    for (const handle of this.#handles) if (subscriptions.some(handle.has)) handle.gap({ ...gap })
   }
 
   corrupt(during, status) {

@@ -164,8 +164,14 @@ class Receiving {
   }
 
   #tellGaps() {
-    for (const { topic, from, to } of this.#member.takeGaps()) {
-      this.#owner.gap({ topic, from, to, lost: to - from + 1, reason: 'stalled' })
+    const gaps = this.#member.takeGaps()
+    // Who subscribed after a gap, or does so in a listener of one, missed nothing of it.
+    const whose = gaps.map(({ topic, position }) => {
+      const subscriptions = this.#readings.get(topic)?.subscriptions ?? []
+      return subscriptions.filter(({ from }) => from < position).map(({ subscription }) => subscription)
+    })
+    for (const [at, { topic, from, to }] of gaps.entries()) {
+      this.#owner.gap({ topic, from, to, lost: to - from + 1, reason: 'stalled' }, whose[at])
     }
   }
 }

@@ -36,7 +36,8 @@ pub(crate) struct Attachment {
     stall: Stall,
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
-    gaps: Vec<Gap>,
+    /// What is to be told as missed, of topics subscribed to.
+    gaps: Vec<Missed>,
     split: Split,
     process: Generation,
 }
@@ -54,6 +55,15 @@ enum Split {
 pub(crate) struct TopicRef {
     pub id: TopicId,
     pub hash: u16,
+}
+
+/// Messages of a topic that were missed: their first and last sequence, and the position from which it is read again.
+#[derive(Clone, Copy, Debug)]
+struct Missed {
+    topic: TopicId,
+    from: u64,
+    to: u64,
+    position: u64,
 }
 
 /// A live subscription of this thread to a topic: messages from `from` on are its.
@@ -269,6 +279,8 @@ impl Attachment {
     /// Ends this thread's subscription to a topic. What is read from now on is not of it.
     pub fn unsubscribe(&mut self, topic: TopicRef) {
         self.interest.remove(topic.id, topic.hash);
+        // Not told any more: the next subscription to the topic is another, and missed nothing of this.
+        self.gaps.retain(|missed| missed.topic != topic.id);
         self.owed.push(topic.id);
         if self.interest.is_empty() && self.reader.is_reading() {
             self.reader.stop(&self.shared.parts());
@@ -309,15 +321,19 @@ impl Attachment {
     fn rejoin(&mut self) {
         let shared = self.shared.clone();
         let parts = shared.parts();
-        for (id, from, to) in self.reader.rejoin(&parts, &mut self.interest) {
-            let topic = self.topic_name(id).unwrap_or_default();
-            self.gaps.push(Gap { topic, from, to });
-        }
+        let gaps = self.reader.rejoin(&parts, &mut self.interest);
+        let position = self.reader.cursor();
+        self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed { topic, from, to, position }));
     }
 
-    /// What was missed, in the order in which it was noticed; to be told before what was drained since.
-    pub fn take_gaps(&mut self) -> Vec<Gap> {
-        std::mem::take(&mut self.gaps)
+    /// What was missed, in the order in which it was noticed; to be told before what was drained since. Each with the
+    /// position from which its topic is read again: a subscription from there on missed nothing of it.
+    pub fn take_gaps(&mut self) -> Vec<(Gap, u64)> {
+        let gaps = std::mem::take(&mut self.gaps);
+        let named = |Missed { topic, from, to, position }| {
+            (Gap { topic: self.topic_name(topic).unwrap_or_default(), from, to }, position)
+        };
+        gaps.into_iter().map(named).collect()
     }
 
     #[cfg(feature = "node")]

@@ -239,7 +239,7 @@ impl Bus {
         }
         let gaps = self.at.take_gaps();
         if !gaps.is_empty() {
-            return Err(RecvError::Gap(gaps));
+            return Err(RecvError::Gap(gaps.into_iter().map(|(gap, _)| gap).collect()));
         }
         let message = self.inbox.pop_front();
         if let Some(message) = &message {

@@ -74,7 +74,6 @@ impl Reader {
     pub fn was_cut_off(&self, parts: &Parts<'_>) -> bool {
         self.me(parts).identity.state.load(Acquire) != self.state.0
     }
-    #[cfg(all(test, loom))]
     pub fn cursor(&self) -> u64 {
         self.cursor
     }

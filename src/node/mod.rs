@@ -52,6 +52,7 @@ pub struct GapWords {
     pub topic: String,
     pub from: f64,
     pub to: f64,
+    pub position: f64,
 }
 
 #[napi(object)]
@@ -189,7 +190,12 @@ impl Member {
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment.take_gaps();
         gaps.into_iter()
-            .map(|gap| GapWords { topic: gap.topic, from: gap.from as f64, to: gap.to as f64 })
+            .map(|(gap, position)| GapWords {
+                topic: gap.topic,
+                from: gap.from as f64,
+                to: gap.to as f64,
+                position: position as f64,
+            })
             .collect()
     }
 

@@ -385,3 +385,59 @@ test('a reader that was cut off goes on publishing and reading', async (t) => {
   const [first] = answers
   await until(() => answers.length === asked - Number(String(first).split(' ')[1]))
 })
+
+test('who subscribed after a gap is not told of it, though it is told later', async (t) => {
+  const name = uniqueName()
+  const { file, open } = gate(t)
+  const bus = openBus(t, { name, ...SMALL })
+  const topics = ['kept', 'left', 'renewed', 'renewed by a listener']
+  const reader = run(
+    t,
+    async ({ say, hear, until }, name, topics, gateFile) => {
+      const { open } = require('slabcast')
+      const [first, second] = [open({ name }), open({ name })]
+      const gaps = []
+      const ends = []
+      const listen = (bus, topic) => bus.subscribe(topic, (message) => message === 'end' && ends.push(topic))
+      const subscriptions = topics.map((topic) => listen(first, topic))
+      const renew = (at) => {
+        subscriptions[at].unsubscribe()
+        listen(first, topics[at])
+      }
+      first.on('gap', ({ topic }) => {
+        gaps.push(['first', topic])
+        if (topic === 'kept') renew(3)
+      })
+      second.on('gap', ({ topic }) => gaps.push(['second', topic]))
+      await say('subscribed')
+      await hear()
+      await say('stuck')
+      require('./gate').blockUntilOpen(gateFile)
+      // Here it is noticed that this thread was cut off; the gaps are told in a later turn.
+      listen(first, 'new')
+      listen(second, 'kept')
+      listen(second, 'left')
+      subscriptions[1].unsubscribe()
+      renew(2)
+      await until(() => gaps.length > 0)
+      await say('told')
+      await until(() => ends.length === topics.length + 1)
+      await say({ gaps, ends: ends.sort() })
+      for (const bus of [first, second]) await bus.close()
+    },
+    name,
+    topics,
+    file,
+  )
+  await reader.hear()
+  reader.say('')
+  await reader.hear()
+  let some = 0
+  await publish(bus, topics, {}, () => ++some > 1000)
+  open()
+  assert.strictEqual(await reader.hear(), 'told')
+  for (const topic of topics) bus.publish(topic, 'end')
+  const { gaps, ends } = await reader.hear()
+  assert.deepStrictEqual(gaps, [['first', 'kept']])
+  assert.deepStrictEqual(ends, ['kept', 'kept', 'left', 'renewed', 'renewed by a listener'])
+})

@@ -194,6 +194,33 @@ fn a_stuck_reader_is_cut_off_and_told_exactly_what_it_missed() {
 }
 
 #[test]
+fn what_was_missed_before_an_unsubscribe_is_not_told_to_the_next_subscription() {
+    let options = Options { size: 64 << 10, stall_timeout: Some(Duration::ZERO), ..options() };
+    let mut publisher = Bus::open(options.clone()).expect("open");
+    let mut stuck = Bus::open(options).expect("open");
+    for topic in ["left", "kept"] {
+        stuck.subscribe(topic).expect("subscribe");
+    }
+    for _ in 0..500 {
+        for topic in ["left", "kept"] {
+            publisher.publish_raw(topic, &[7; 100]).expect("publish");
+        }
+    }
+    // Here it notices that it was cut off.
+    stuck.subscribe("new").expect("subscribe");
+    assert!(stuck.unsubscribe("left"));
+    stuck.subscribe("left").expect("subscribe");
+    match stuck.recv_timeout(LONG) {
+        Err(RecvError::Gap(gaps)) => {
+            assert_eq!(gaps.iter().map(|gap| gap.topic.as_str()).collect::<Vec<_>>(), ["kept"]);
+        }
+        other => panic!("expected a gap, got {other:?}"),
+    }
+    publisher.publish("left", "on").expect("publish");
+    assert_eq!(stuck.recv_timeout(LONG).expect("recv").expect("a message").sequence(), 501);
+}
+
+#[test]
 fn publishing_to_oneself_without_receiving_ends_in_an_error_not_in_a_hang() {
     let options = Options { size: 64 << 10, inbox: 4096, ..options() };
     let mut bus = Bus::open(options).expect("open");
