@@ -17,6 +17,7 @@ const suites = {
   node: () => run(process.execPath, ['--test', ...tests('tests/node')]),
   // One at a time: each fills the machine with processes of its own.
   crash: () => run(process.execPath, ['--test', '--test-concurrency=1', ...tests('tests/crash')]),
+  torture: () => run(process.execPath, ['tests/torture/run.mjs', '--seconds', '60']),
   browser: () => run(process.execPath, ['--test', ...tests('tests/browser')]),
 }
 

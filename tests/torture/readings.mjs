@@ -1,0 +1,170 @@
+// What one thread was delivered and told as missed, in the order in which it happened to it. A reading is what it gets of one
+// topic from its first subscription to that until its last.
+
+import { KIND } from './notes.mjs'
+
+/**
+ * @param {{ topics: object[], last?: number[], mayMiss: boolean }} known the topics' messages with their times, the number
+ *   each topic ended with, and whether anybody may be cut off
+ */
+export function checkReadings(actor, known, fault) {
+  const thread = new Thread(actor.id, known, fault)
+  for (const { kind, values } of actor.notes) thread.happened(kind, values)
+  if (actor.settled) thread.ends()
+  return thread.counts
+}
+
+class Thread {
+  #id
+  #known
+  #fault
+  #subscriptions = new Map()
+  #readings = new Map()
+  #position = -1
+  counts = { delivered: 0, gaps: 0, lost: 0 }
+
+  constructor(id, known, fault) {
+    this.#id = id
+    this.#known = known
+    this.#fault = (text) => fault(`actor ${id}: ${text}`)
+  }
+
+  happened(kind, values) {
+    if (kind === KIND.SUBSCRIBED) this.#subscribed(...values)
+    else if (kind === KIND.UNSUBSCRIBED) this.#unsubscribed(values[0])
+    else if (kind === KIND.RECEIVED) this.#received(...values)
+    else if (kind === KIND.GAP) this.#gap(...values)
+  }
+
+  #subscribed(before, after, id, topic, handle) {
+    const known = this.#readings.get(topic)
+    const one = { id, topic, handle, before, after, begun: false, index: undefined, told: 0 }
+    const reading = known ?? { topic, subscriptions: new Set(), index: 0, position: -1 }
+    this.#readings.set(topic, reading)
+    reading.subscriptions.add(one)
+    this.#subscriptions.set(id, one)
+  }
+
+  #unsubscribed(id) {
+    const one = this.#subscriptions.get(id)
+    this.#subscriptions.delete(id)
+    const reading = this.#readings.get(one.topic)
+    reading.subscriptions.delete(one)
+    if (reading.subscriptions.size === 0) this.#readings.delete(one.topic)
+  }
+
+  #received(id, topic, _publisher, _n, position, sequence) {
+    this.counts.delivered++
+    const where = `topic ${topic}, number ${sequence}, position ${position}`
+    const one = this.#subscriptions.get(id)
+    if (!one) return this.#fault(`${where} came to subscription ${id} after its end`)
+    const reading = this.#readings.get(topic)
+    if (position < this.#position) this.#fault(`${where} came after position ${this.#position}`)
+    this.#position = position
+    if (position !== reading.position) {
+      this.#allTold(reading)
+      if (!isNext(reading, sequence)) this.#fault(`${where} came when number ${reading.next} was next`)
+      reading.next = sequence + 1
+      reading.position = position
+      reading.index++
+    }
+    if (!one.begun) this.#begins(one, sequence)
+    if (one.index === reading.index) this.#fault(`${where} came twice to subscription ${id}`)
+    else if (one.index !== undefined && one.index !== reading.index - 1)
+      this.#fault(`${where}: subscription ${id} did not get what came before it to another of its thread`)
+    one.index = reading.index
+  }
+
+  #gap(handle, topic, from, to, lost) {
+    const where = `the gap of topic ${topic} from ${from} to ${to} (${lost} lost)`
+    if (!this.#known.mayMiss) this.#fault(`${where}, though nobody is ever cut off`)
+    if (lost !== to - from + 1 || lost < 1) this.#fault(`${where} does not add up`)
+    const reading = this.#readings.get(topic)
+    if (!reading) return this.#fault(`${where} was told, but it listens no more`)
+    if (reading.gap?.from === from && reading.gap.to === to) {
+      return this.#tell(reading, handle, where)
+    }
+    this.counts.gaps++
+    this.counts.lost += lost
+    this.#allTold(reading)
+    if (!isNext(reading, from)) this.#fault(`${where} was told when number ${reading.next} was next`)
+    reading.next = to + 1
+    reading.position = -1
+    const owed = new Set([...reading.subscriptions].filter((one) => one.begun).map((one) => one.handle))
+    reading.gap = { from, to, owed, told: new Set() }
+    this.#tell(reading, handle, where)
+  }
+
+  #tell({ subscriptions, gap }, handle, where) {
+    if (gap.told.has(handle)) this.#fault(`${where} was told twice to handle ${handle}`)
+    gap.told.add(handle)
+    gap.owed.delete(handle)
+    const listeners = [...subscriptions].filter((one) => one.handle === handle)
+    // Also one for which it is the first: it has to begin before the gap ends.
+    if (!listeners.some((one) => this.#wasThere(one, gap.to)))
+      this.#fault(`${where} was told to handle ${handle}, which subscribed after it`)
+    for (const one of listeners) one.told = gap.to
+  }
+
+  /** A gap was told to each handle that has read of the topic, before anything else of it came. */
+  #allTold(reading) {
+    for (const handle of reading.gap?.owed ?? []) {
+      const listens = [...reading.subscriptions].some((one) => one.handle === handle)
+      if (listens)
+        this.#fault(`handle ${handle} was not told of the gap of topic ${reading.topic} to ${reading.gap.to}`)
+    }
+    reading.gap = undefined
+  }
+
+  /** The first that a subscription gets: all that was published after it returned, but for what a gap told of. */
+  #begins(one, sequence) {
+    one.begun = true
+    const { begun, times } = this.#known.topics[one.topic]
+    const due = begun[firstAfter(begun, one.after)]?.sequence
+    const isTold = one.told >= due && (one.told >= sequence - 1 || !(times.get(sequence - 1) > one.after))
+    if (due < sequence && !isTold)
+      this.#fault(`subscription ${one.id} of topic ${one.topic} begins with ${sequence}, ${due} was published after it`)
+    if (!this.#wasThere(one, sequence))
+      this.#fault(`subscription ${one.id} of topic ${one.topic} begins with ${sequence}, which was there before it`)
+  }
+
+  /** Whether it may have been there before this message: nothing that was in the slab before subscribe() was called is its. */
+  #wasThere(one, sequence) {
+    const { done } = this.#known.topics[one.topic]
+    const old = done[firstAfter(done, one.before) - 1]?.sequence
+    return one.begun && one.index !== undefined ? true : !(old >= sequence)
+  }
+
+  /** It says that it has all there is. */
+  ends() {
+    for (const reading of this.#readings.values()) {
+      const { topic } = reading
+      this.#allTold(reading)
+      const last = this.#known.last?.[topic]
+      if (reading.next !== last + 1)
+        this.#fault(`topic ${topic} ends with ${last}, it has everything to ${(reading.next ?? 1) - 1}`)
+      for (const one of reading.subscriptions) {
+        if ((!one.begun && one.told !== last) || (one.index !== undefined && one.index !== reading.index))
+          this.#fault(`subscription ${one.id} of topic ${topic} did not get the last message`)
+      }
+    }
+  }
+}
+
+/** What lies between is nobody's if all who had begun have left meanwhile. */
+function isNext({ next, subscriptions }, sequence) {
+  if (next === undefined || sequence === next) return true
+  return sequence > next && ![...subscriptions].some((one) => one.begun)
+}
+
+/** The first place in a list sorted by time that is later than `time`. */
+function firstAfter(list, time) {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list[middle].time > time) high = middle
+    else low = middle + 1
+  }
+  return low
+}
