@@ -4,181 +4,20 @@
 //! Each test runs in a mount namespace with an empty /dev/shm where that is permitted. `SLABCAST_SEED` replays the
 //! choices of a run, `SLABCAST_ROUNDS` multiplies its length.
 
+mod support;
+
 use slabcast::{Bus, Options, PublishError};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-const ISOLATED: &str = "SLABCAST_CRASH_ISOLATED";
-const ROLE: &str = "SLABCAST_CRASH_ROLE";
-/// Nothing is expected to take this long.
-const WATCHDOG: Duration = Duration::from_secs(120);
-
-fn rounds(count: u64) -> u64 {
-    count
-        * std::env::var("SLABCAST_ROUNDS")
-            .map_or(1, |text| text.parse().expect("SLABCAST_ROUNDS is a number"))
-}
-
-/// splitmix64, from a printed seed.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Random {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
-        let seed = std::env::var("SLABCAST_SEED")
-            .map_or(now.as_nanos() as u64, |text| text.parse().expect("a seed"));
-        println!("SLABCAST_SEED={seed}");
-        Random(seed)
-    }
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-    /// Up to `micros`, spun or slept away: when the kill comes is chance, nothing depends on it.
-    fn pause(&mut self, micros: u64) {
-        std::thread::sleep(Duration::from_micros(self.below(micros)));
-    }
-}
-
-/// Runs the test of that name again where nobody else's buses lie.
-fn isolated(name: &str, test: impl FnOnce(bool)) {
-    match std::env::var(ISOLATED).as_deref() {
-        Ok("yes") => return test(true),
-        Ok(_) => return test(false),
-        Err(_) => {}
-    }
-    let mount = "mount -t tmpfs -o size=1g,mode=1777 slabcast-test /dev/shm";
-    let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
-        let as_root = rustix::process::geteuid().is_root();
-        command.args(if as_root { &["-m"][..] } else { &["-r", "-m"] });
-        command.args(["--propagation", "private", "sh", "-c", script]);
-        command
-    };
-    let permitted = unshare(mount).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
-    let exe = std::env::current_exe().expect("this program");
-    let mut command = if permitted {
-        let mut command = unshare(&format!("{mount} && exec \"$0\" \"$@\""));
-        command.arg(exe);
-        command
-    } else {
-        println!("no private /dev/shm is permitted here: what others leave there is not told from ours");
-        Command::new(exe)
-    };
-    let isolated = if permitted { "yes" } else { "no" };
-    let mut process =
-        command.args(["--exact", name, "--nocapture"]).env(ISOLATED, isolated).spawn().expect("started");
-    let start = Instant::now();
-    let status = loop {
-        match process.try_wait().expect("waited for") {
-            Some(status) => break status,
-            None if start.elapsed() > WATCHDOG * rounds(1) as u32 => {
-                process.kill().expect("killed");
-                break process.wait().expect("waited for");
-            }
-            None => std::thread::sleep(Duration::from_millis(5)),
-        }
-    };
-    assert!(status.success(), "{name} failed, or took forever: see above");
-}
-
-/// Every file of slabcast's in /dev/shm.
-fn left() -> Vec<PathBuf> {
-    let names = std::fs::read_dir("/dev/shm").expect("/dev/shm").flatten();
-    names
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("slabcast"))
-        .map(|entry| entry.path())
-        .collect()
-}
-
-fn folder_of(bus: &str) -> PathBuf {
-    Path::new("/dev/shm").join(format!("slabcast-{}", rustix::process::geteuid().as_raw())).join(bus)
-}
-
-fn nothing_left(isolated: bool, bus: &str, when: &str) {
-    if isolated {
-        assert_eq!(left(), Vec::<PathBuf>::new(), "{when}");
-    } else {
-        assert!(!folder_of(bus).exists(), "{when}");
-    }
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) -> Duration {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < WATCHDOG, "waited {WATCHDOG:?} for this: {what}");
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    start.elapsed()
-}
-
-/// A process in one of the roles below.
-struct Player {
-    process: Child,
-    input: ChildStdin,
-    said: Receiver<String>,
-}
-
-impl Player {
-    fn start(role: &[&str]) -> Player {
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "child", "--nocapture"])
-            .env(ROLE, role.join(" "))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let input = process.stdin.take().expect("piped");
-        let said = listen(process.stdout.take().expect("piped"));
-        Player { process, input, said }
-    }
-    fn tell(&mut self, line: &str) {
-        writeln!(self.input, "{line}").expect("it lives");
-    }
-    /// Its next line.
-    fn hear(&self) -> String {
-        self.said.recv_timeout(WATCHDOG).expect("it says something")
-    }
-    fn kill(mut self) {
-        self.process.kill().expect("killed");
-        self.process.wait().expect("waited for");
-    }
-    /// It ends by itself, well.
-    fn end(mut self) {
-        drop(self.input);
-        assert!(self.process.wait().expect("waited for").success());
-    }
-}
-
-/// What it says, among the lines of the test harness it runs in.
-fn listen(output: ChildStdout) -> Receiver<String> {
-    let (say, said) = channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if let Some((_, words)) = line.split_once("> ") {
-                let _ = say.send(words.to_owned());
-            }
-        }
-    });
-    said
-}
-
-fn say(words: &str) {
-    println!("> {words}");
-}
+use support::{Player, Random, WATCHDOG, folder_of, isolated, lines, nothing_left, role, rounds, say, until};
 
 #[test]
 fn child() {
-    let Ok(role) = std::env::var(ROLE) else { return };
+    let Some(role) = role() else { return };
     let words: Vec<&str> = role.split(' ').collect();
     match words[..] {
         ["busy", bus, id, folder] => busy(bus, id.parse().expect("a number"), Path::new(folder)),
@@ -190,21 +29,6 @@ fn child() {
         ["judge", bus] => judge(bus),
         _ => panic!("no such role: {role}"),
     }
-}
-
-/// Lines from standard input; its end (the test is gone) ends this process.
-fn lines() -> Receiver<String> {
-    let (send, lines) = channel();
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lines().map_while(Result::ok) {
-            let _ = send.send(line);
-        }
-        // Whoever waits for a line ends well; the others are ended.
-        drop(send);
-        std::thread::sleep(Duration::from_millis(200));
-        std::process::exit(0);
-    });
-    lines
 }
 
 // Killed while publishing
