@@ -11,6 +11,8 @@ pub struct Audit {
     pub members: Vec<u32>,
     /// The numbers of those that are reading, and so gate the publishers.
     pub reading: Vec<u32>,
+    /// The numbers of those that are asleep.
+    pub asleep: Vec<u32>,
     /// Places, free or not, whose announcement is not cleared: (index, slab position).
     pub inflight: Vec<(u32, u64)>,
     /// Subscriber bits of places that are free: (topic index, member index).
@@ -43,6 +45,9 @@ pub fn audit(bus: &Bus) -> Audit {
         }
         if state.is_reading() {
             audit.reading.push(state.number());
+        }
+        if state.in_use() && crate::wake::asleep(member).is_some() {
+            audit.asleep.push(state.number());
         }
         let inflight = member.inflight.load(SeqCst);
         if inflight != 0 {

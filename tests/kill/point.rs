@@ -2,7 +2,6 @@
 //! thread that reaches it sends its own process SIGKILL or SIGSTOP. The kernel ends it there, between two instructions:
 //! nothing unwinds, nothing is flushed. Not for production: the feature is off in every release.
 
-use rustix::process::{Pid, Signal, kill_process};
 use std::sync::Mutex;
 
 /// What happens at the point.
@@ -43,15 +42,19 @@ pub(crate) fn reached(name: &str) {
     *due = None;
     // Not held while stopped: other threads go on until the signal has reached them.
     drop(due);
-    let me = Pid::from_raw(std::process::id() as i32).expect("a process has a pid");
     match act {
         Act::Kill => {
-            kill_process(me, Signal::KILL).expect("one may kill oneself");
-            // Not a step further, whenever the signal arrives.
-            loop {
-                std::thread::park();
-            }
+            raise(libc::SIGKILL);
+            unreachable!("nobody survives it");
         }
-        Act::Stop => kill_process(me, Signal::STOP).expect("one may stop oneself"),
+        Act::Stop => raise(libc::SIGSTOP),
     }
+}
+
+/// Sent to this very thread: it does not return from the call before the signal has done its work. One sent to the process
+/// might be taken by another thread, and this one go on for some steps.
+#[expect(unsafe_code)]
+fn raise(signal: i32) {
+    // SAFETY: touches no memory.
+    assert_eq!(unsafe { libc::raise(signal) }, 0, "one may end and stop oneself");
 }
