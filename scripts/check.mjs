@@ -7,6 +7,7 @@ const loom = { env: { ...process.env, RUSTFLAGS: '--cfg loom' } }
 run('cargo', ['fmt', '--check'])
 run('cargo', ['clippy', '--locked', '--all-targets', '--', '-D', 'warnings'])
 run('cargo', ['clippy', '--locked', '--all-targets', '--features', 'node', '--', '-D', 'warnings'])
+run('cargo', ['clippy', '--locked', '--all-targets', '--features', 'kill-points', '--', '-D', 'warnings'])
 run(
   'cargo',
   ['clippy', '--locked', '--lib', '--profile', 'test', '--target-dir', 'target/loom', '--', '-D', 'warnings'],

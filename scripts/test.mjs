@@ -1,4 +1,4 @@
-// Every test: the Rust core and its models, then Node's. `node scripts/test.mjs rust model node browser` picks some.
+// Every test: the Rust core and its models, then Node's. `node scripts/test.mjs rust kill node` picks some.
 
 import { readdirSync } from 'node:fs'
 import { run } from './run.mjs'
@@ -10,6 +10,8 @@ const tests = (folder) =>
 
 const suites = {
   rust: () => run('cargo', ['test', '--locked', '--profile', 'tested']),
+  kill: () =>
+    run('cargo', ['test', '--locked', '--profile', 'tested', '--features', 'kill-points', '--test', 'kill']),
   model: () =>
     run('cargo', ['test', '--locked', '--profile', 'tested', '--lib', '--target-dir', 'target/loom', 'model::'], {
       env: { ...process.env, RUSTFLAGS: '--cfg loom' },
