@@ -77,6 +77,11 @@ class Bus extends EventEmitter {
     }
   }
 
+  /** Where the bus stands, who holds its slab, and what this thread has done. */
+  stats() {
+    return this[attach]().stats()
+  }
+
   encode(value) {
     return codec.encode(value)
   }

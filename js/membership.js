@@ -64,6 +64,11 @@ class Membership {
     this.#receiving.unsubscribe(subscription)
   }
 
+  stats() {
+    this.check()
+    return { ...this.#member.stats(), outbox: this.#publishing.waiting }
+  }
+
   get outboxIsEmpty() {
     return this.#publishing.isFlushed
   }

@@ -34,6 +34,15 @@ class Outbox {
     return this.#head === this.#entries.length
   }
 
+  get messages() {
+    return this.#entries.length - this.#head
+  }
+
+  /** What it counts against its bound. */
+  get bytes() {
+    return this.#bytes
+  }
+
   /** The longest message that may be added under `limit`; below 0: none. */
   available(limit) {
     return limit - this.#bytes - OVERHEAD

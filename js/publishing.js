@@ -106,6 +106,11 @@ class Publishing {
     return this.#outbox.isEmpty
   }
 
+  /** What waits: messages, and the bytes they count against the option `outbox`. */
+  get waiting() {
+    return { messages: this.#outbox.messages, bytes: this.#outbox.bytes }
+  }
+
   /** `handle.drained` is called when the outbox is empty. */
   tellWhenEmpty(handle) {
     this.#toldFalse.add(handle)

@@ -11,9 +11,12 @@ export type AnyTopics = ipc.AnyTopics
 export type DefaultBus = ipc.DefaultBus
 export type ErrorCode = ipc.ErrorCode
 export type Gap = ipc.Gap
+export type Held = ipc.Held
 export type Listener<Message, Topic extends string = string> = ipc.Listener<Message, Topic>
 export type Meta<Topic extends string = string> = ipc.Meta<Topic>
 export type OpenOptions = ipc.OpenOptions
 export type PublishOptions = ipc.PublishOptions
+export type Stats = ipc.Stats
 export type SubscribeOptions = ipc.SubscribeOptions
 export type Subscription<Topic extends string = string> = ipc.Subscription<Topic>
+export type Traffic = ipc.Traffic

@@ -120,6 +120,90 @@ declare namespace ipc {
     reason: 'stalled'
   }
 
+  /** Messages, and bytes of them. */
+  interface Traffic {
+    /** How many. */
+    messages: number
+    /** Bytes of their bodies, as encoded. */
+    bytes: number
+  }
+
+  /** Who keeps the slab from being reused. */
+  interface Held {
+    /** The member that holds it: a number unique in the life of the bus. */
+    member: number
+    /** Its process. */
+    pid: number
+    /** Its thread: 0 is the main thread, else the `threadId` of a worker_thread. */
+    thread: number
+    /**
+     * `'reader'`: it has not read on; `stallTimeout` bounds how long it may while others need the room. `'writer'`: it is
+     * in the middle of publishing; for more than an instant: its process is stopped there (SIGSTOP, ctrl-Z, a debugger,
+     * docker pause), and the bus goes on when it is continued or killed.
+     */
+    by: 'reader' | 'writer'
+    /** Bytes of the slab that cannot be reused before it goes on. */
+    bytes: number
+    /** When this thread first saw it at this place, in ms since 1970: it looks once a second and at each `stats()`. */
+    since: number
+  }
+
+  /** A bus and this thread's place on it, at one moment. What the thread has done counts from its attaching on. */
+  interface Stats {
+    /** This thread's member number, as others see it in `meta.publisher`. */
+    member: number
+    /** This process. */
+    pid: number
+    /** This thread: 0 is the main thread, else its `threadId`. */
+    thread: number
+    members: {
+      /** Threads attached to the bus, this one among them. */
+      attached: number
+      /** Those of them that are subscribed to something and not cut off. */
+      reading: number
+      /** Threads that may be attached at once: the option `members` of the bus' creator. */
+      capacity: number
+    }
+    topics: {
+      /** Places of the topic table that have been taken: topics that live, and some that others may take the place of. */
+      made: number
+      /** Topics there may be at once: the option `topics` of the bus' creator. */
+      capacity: number
+    }
+    /** Messages ever published on the bus, and so the `meta.position` of the next one. */
+    position: number
+    slab: {
+      /** Bytes of the slab: the option `size` of the bus' creator, rounded up. */
+      size: number
+      /** Bytes of it that somebody still reads or writes. Publishers wait when it is about `size`. */
+      used: number
+    }
+    /** Who keeps those bytes from being reused; `null`: nobody. */
+    held: Held | null
+    /** What this thread put into the slab: not what waits in its outbox. */
+    published: Traffic
+    /** What this thread took out of it for its subscriptions, each message once, whoever listens. */
+    delivered: Traffic
+    outbox: {
+      /** Messages that wait for room. */
+      messages: number
+      /** Bytes they count against the option `outbox`: their bodies and what holding them costs. */
+      bytes: number
+    }
+    /** How often this thread woke up others: a system call each. */
+    posts: number
+    /** How often this thread was woken up. */
+    wakes: number
+    /** Gaps this thread had: one for each topic and cut-off. */
+    gaps: number
+    /** Messages this thread missed in them. */
+    lost: number
+    /** Readers this thread cut off. */
+    cutOffs: number
+    /** Dead members this thread removed. */
+    reaped: number
+  }
+
   type Listener<Message, Topic extends string = string> = (message: Message, meta: Meta<Topic>) => unknown
 
   interface Subscription<Topic extends string = string> {
@@ -178,6 +262,12 @@ declare namespace ipc {
 
     /** Ends this handle's subscriptions to a topic: all, or those of one listener. */
     unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
+
+    /**
+     * Where the bus stands, who holds its slab, and what this thread has done. Synchronous; costs some microseconds.
+     * @throws `ERR_CLOSED`
+     */
+    stats(): Stats
 
     /** The codec itself: MessagePack. */
     encode(value: unknown): Buffer

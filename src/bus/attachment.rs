@@ -3,11 +3,13 @@
 
 use super::Options;
 use super::fanout::Fanout;
+use super::held::Watch;
 use super::interest::Interest;
 use super::publisher::{Publication, Publisher, Refused};
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::stall::Stall;
+use super::stats::{Counters, Stats};
 use crate::error::{Gap, OpenError, TopicError};
 use crate::layout::{MemberState, NAME_MAX, frame_bytes};
 use crate::registry::{TopicId, hash_bits, in_use, name_hash};
@@ -34,6 +36,8 @@ pub(crate) struct Attachment {
     interest: Interest,
     fanout: Fanout,
     stall: Stall,
+    watch: Watch,
+    counters: Counters,
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
     /// What is to be told as missed, of topics subscribed to.
@@ -88,6 +92,8 @@ impl Attachment {
             interest: Interest::default(),
             fanout: Fanout::default(),
             stall: Stall::default(),
+            watch: Watch::default(),
+            counters: Counters::default(),
             owed: Vec::new(),
             gaps: Vec::new(),
             split: Split::No,
@@ -196,6 +202,7 @@ impl Attachment {
         let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
         let position = self.publisher.publish(&parts, what, body, nudge)?;
         self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index));
+        self.counters.published.add(body.len());
         Ok(position)
     }
 
@@ -217,6 +224,7 @@ impl Attachment {
             if member.cut {
                 // It learns of it when it looks; asleep, it would not look.
                 self.fanout.nudge(&parts, &shared.place, member.index);
+                self.counters.cut_offs += 1;
                 done = true;
             } else if !shared.lives(&parts.members[member.index as usize]) {
                 done |= self.bury(member.index, member.state);
@@ -323,6 +331,8 @@ impl Attachment {
         let parts = shared.parts();
         let gaps = self.reader.rejoin(&parts, &mut self.interest);
         let position = self.reader.cursor();
+        self.counters.gaps += gaps.len() as u64;
+        self.counters.lost += gaps.iter().map(|(_, from, to)| to - from + 1).sum::<u64>();
         self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed { topic, from, to, position }));
     }
 
@@ -355,6 +365,11 @@ impl Attachment {
     }
     pub fn disarm(&mut self) {
         self.reader.disarm(&self.shared.parts());
+    }
+    /// As `disarm`, of one that slept.
+    pub fn rouse(&mut self) {
+        self.counters.wakes += self.reader.is_armed() as u64;
+        self.disarm();
     }
     pub fn wait(&self, timeout: Duration) {
         if let Some(membership) = &self.membership {
@@ -389,6 +404,7 @@ impl Attachment {
                 self.split = Split::Untold;
             }
         }
+        self.watch.look(&parts, now_ms());
         self.is_behind() || !self.gaps.is_empty()
     }
 
@@ -425,9 +441,41 @@ impl Attachment {
         if !shared.bury(&guard, index, seen) {
             return false;
         }
+        self.counters.reaped += 1;
         step("bury: posts due");
         self.fanout.post_all(&parts, &shared.place);
         true
+    }
+
+    /// Where the bus stands, and what this thread has done.
+    pub fn stats(&mut self) -> Stats {
+        let shared = &self.shared;
+        let parts = shared.parts();
+        let held = self.watch.look(&parts, now_ms());
+        let states = || parts.members.iter().map(|member| MemberState(member.identity.state.load(Acquire)));
+        let (sizes, counters) = (shared.segment.sizes(), &self.counters);
+        Stats {
+            member: self.publisher.number,
+            pid: self.publisher.pid,
+            thread: parts.members[self.publisher.index as usize].identity.thread.load(Acquire),
+            members_attached: states().filter(|state| state.in_use()).count() as u32,
+            members_reading: states().filter(|state| state.is_reading()).count() as u32,
+            members_capacity: sizes.members,
+            topics_made: shared.segment.header().registry.topics_made.load(Acquire),
+            topics_capacity: sizes.topics,
+            position: parts.tail.load(Acquire),
+            slab_bytes: sizes.slab_bytes,
+            slab_used: held.map_or(0, |held| held.bytes),
+            held,
+            published: counters.published,
+            delivered: self.reader.delivered(),
+            posts: self.fanout.posts,
+            wakes: counters.wakes,
+            gaps: counters.gaps,
+            lost: counters.lost,
+            cut_offs: counters.cut_offs,
+            reaped: counters.reaped,
+        }
     }
 
     /// Leaves the bus; the last one removes it. Idempotent.

@@ -4,6 +4,7 @@ mod attachment;
 mod failures;
 mod fanout;
 mod files;
+mod held;
 mod interest;
 mod message;
 mod options;
@@ -11,9 +12,12 @@ mod publisher;
 mod reader;
 mod shared;
 mod stall;
+mod stats;
 
+pub use held::{Held, HeldBy};
 pub use message::Message;
 pub use options::Options;
+pub use stats::{Stats, Traffic};
 
 #[cfg(feature = "node")]
 pub(crate) use attachment::{Attachment, Live, TICK, TopicRef};
@@ -214,10 +218,12 @@ impl Bus {
             };
             // R9: emptied, armed, looked once more.
             self.at.arm();
-            if !self.at.is_behind() {
-                self.at.wait(left.min(TICK.saturating_sub(self.ticked.elapsed())));
+            if self.at.is_behind() {
+                self.at.disarm();
+                continue;
             }
-            self.at.disarm();
+            self.at.wait(left.min(TICK.saturating_sub(self.ticked.elapsed())));
+            self.at.rouse();
         }
     }
 
@@ -276,6 +282,11 @@ impl Bus {
     #[cfg(feature = "kill-points")]
     pub(crate) fn shared(&self) -> &shared::Shared {
         self.at.shared()
+    }
+
+    /// Where the bus stands, who holds its slab, and what this member has done.
+    pub fn stats(&mut self) -> Stats {
+        self.at.stats()
     }
 
     /// Leaves the bus, as dropping it does.

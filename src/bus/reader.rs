@@ -1,6 +1,7 @@
 //! Reading: join, drain, leave. One per member; its owner alone writes its cursor, low and sleep epoch.
 
 use super::interest::Interest;
+use super::stats::Traffic;
 use crate::layout::{Frame, Member, MemberState, Parts};
 use crate::registry::TopicId;
 use crate::ring::{At, Ring};
@@ -53,6 +54,7 @@ pub(crate) struct Reader {
     cursor: u64,
     low: u64,
     epoch: u64,
+    delivered: Traffic,
 }
 
 impl Reader {
@@ -60,7 +62,8 @@ impl Reader {
     pub fn new(parts: &Parts<'_>, index: u32) -> Reader {
         let me = &parts.members[index as usize];
         let state = MemberState(me.identity.state.load(Acquire));
-        Reader { index, state, cursor: 0, low: 0, epoch: me.sleeping.load(Relaxed) }
+        let epoch = me.sleeping.load(Relaxed);
+        Reader { index, state, cursor: 0, low: 0, epoch, delivered: Traffic::default() }
     }
 
     fn me<'a>(&self, parts: &Parts<'a>) -> &'a Member {
@@ -73,6 +76,10 @@ impl Reader {
     /// Whether somebody cut this reader off and it has not joined again.
     pub fn was_cut_off(&self, parts: &Parts<'_>) -> bool {
         self.me(parts).identity.state.load(Acquire) != self.state.0
+    }
+    /// Messages of interest copied out so far.
+    pub fn delivered(&self) -> Traffic {
+        self.delivered
     }
     pub fn cursor(&self) -> u64 {
         self.cursor
@@ -158,6 +165,7 @@ impl Reader {
         let mut full = end < tail;
         let mut last_unit = None;
         let mut torn = false;
+        let mut taken = Traffic::default();
         step("drain: begun");
         while position < end {
             let At::Slot(slot) = ring.read(position) else {
@@ -179,6 +187,7 @@ impl Reader {
                         break;
                     }
                     interest.pass(topic, head.sequence);
+                    taken.add(head.len);
                     let body = slot.unit() as usize & (parts.blocks.len() - 1);
                     sink.take(&head, |bytes| copy_body(parts.blocks, body, bytes));
                 }
@@ -203,6 +212,7 @@ impl Reader {
             return Drained::Corrupt;
         }
         interest.keep_passed();
+        self.delivered.add_all(taken);
         if let Some(floor) = floor {
             // R10: only now; with the first of these stores what was read may be overwritten.
             self.low = self.low.max(floor);
@@ -256,9 +266,14 @@ impl Reader {
         fence(SeqCst);
     }
 
+    /// Whether it said that it is about to sleep.
+    pub fn is_armed(&self) -> bool {
+        self.epoch & 1 == 1
+    }
+
     /// Awake: nobody needs to post.
     pub fn disarm(&mut self, parts: &Parts<'_>) {
-        if self.epoch & 1 == 1 {
+        if self.is_armed() {
             self.epoch += 1;
             self.me(parts).sleeping.store(self.epoch, Relaxed);
         }

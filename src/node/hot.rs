@@ -153,7 +153,7 @@ impl Hot {
     /// Awake: nobody needs to post.
     fn rouse(&mut self) -> u32 {
         if !self.is_over() {
-            self.attachment.disarm();
+            self.attachment.rouse();
         }
         0
     }

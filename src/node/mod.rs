@@ -8,6 +8,7 @@ mod failure;
 mod hot;
 mod listener;
 mod pump;
+mod stats;
 mod uv;
 mod waiter;
 mod wakeup;
@@ -18,6 +19,7 @@ use hot::Hot;
 use napi::bindgen_prelude::{Either, Function, Object, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
+use stats::StatsWords;
 use std::cell::RefCell;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -197,6 +199,11 @@ impl Member {
                 position: position as f64,
             })
             .collect()
+    }
+
+    #[napi]
+    pub fn stats(&self) -> StatsWords {
+        self.hot.borrow_mut().attachment.stats().into()
     }
 
     /// Wakes this thread's loop in its next turn.

@@ -1,7 +1,7 @@
 //! The Rust API, within one process: threads are members of their own.
 
 use serde::{Deserialize, Serialize};
-use slabcast::{Bus, Options, PublishError, RecvError, TopicError};
+use slabcast::{Bus, HeldBy, Options, PublishError, RecvError, TopicError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -318,4 +318,58 @@ fn the_last_to_leave_removes_everything() {
     assert!(memory.exists() && folder.exists());
     second.close();
     assert!(!memory.exists() && !folder.exists());
+}
+
+#[test]
+fn stats_tell_the_bus_and_count_what_this_member_did() {
+    let options = Options { size: 64 << 10, members: 4, topics: 8, thread: 7, ..options() };
+    let mut publisher = Bus::open(options.clone()).expect("open");
+    let mut reader = Bus::open(options).expect("open");
+    reader.subscribe("t").expect("subscribe");
+    for len in [0, 10, 100] {
+        publisher.publish_raw("t", &vec![0; len]).expect("publish");
+        publisher.publish_raw("other", &[0]).expect("publish");
+    }
+    let stats = publisher.stats();
+    assert_eq!((stats.member, stats.pid, stats.thread), (publisher.member(), std::process::id(), 7));
+    assert_eq!((stats.members_attached, stats.members_reading, stats.members_capacity), (2, 1, 4));
+    assert_eq!((stats.topics_made, stats.topics_capacity, stats.position), (2, 8, 6));
+    assert_eq!((stats.published.messages, stats.published.bytes), (6, 113));
+    assert_eq!((stats.delivered.messages, stats.delivered.bytes), (0, 0));
+    // A header and whole blocks of body each.
+    assert_eq!((stats.slab_bytes, stats.slab_used), (64 << 10, 64 * (1 + 2 + 3 + 3 * 2)));
+    let held = stats.held.expect("the reader has not read");
+    assert_eq!((held.member, held.pid, held.thread), (reader.member(), std::process::id(), 7));
+    assert_eq!((held.by, held.bytes), (HeldBy::Reader, stats.slab_used));
+
+    for _ in 0..3 {
+        reader.recv_timeout(LONG).expect("recv").expect("a message");
+    }
+    let stats = reader.stats();
+    assert_eq!((stats.delivered.messages, stats.delivered.bytes), (3, 110));
+    assert_eq!((stats.published.messages, stats.held, stats.slab_used), (0, None, 0));
+    // Nothing comes: it sleeps, and is woken by nobody but the clock.
+    assert!(reader.recv_timeout(Duration::from_millis(1)).expect("recv").is_none());
+    assert_eq!((publisher.stats().posts, reader.stats().wakes), (0, 1));
+}
+
+#[test]
+fn stats_count_cut_offs_and_what_was_missed() {
+    let options = Options { size: 64 << 10, stall_timeout: Some(Duration::ZERO), ..options() };
+    let mut publisher = Bus::open(options.clone()).expect("open");
+    let mut reader = Bus::open(options).expect("open");
+    for topic in ["a", "b", "quiet"] {
+        reader.subscribe(topic).expect("subscribe");
+    }
+    // Two slabs, a frame of two blocks each: the reader is in the way once.
+    for n in 0..1024 {
+        publisher.publish(["a", "b"][n % 2], &n).expect("publish");
+    }
+    let stats = publisher.stats();
+    assert_eq!((stats.cut_offs, stats.members_reading, stats.held), (1, 0, None));
+    let Err(RecvError::Gap(gaps)) = reader.try_recv() else { panic!("it missed messages") };
+    let lost = gaps.iter().map(|gap| gap.to - gap.from + 1).sum::<u64>();
+    let stats = reader.stats();
+    assert_eq!((stats.gaps, stats.lost, lost), (2, 1024, 1024));
+    assert_eq!((stats.delivered.messages, stats.cut_offs, stats.members_reading), (0, 0, 1));
 }

@@ -55,6 +55,12 @@ ipc.on('drain', () => sent)
 ipc.on('gap', ({ topic, from, to, lost, reason }) => [topic, from + to + lost, reason])
 // @ts-expect-error a gap has no such field
 ipc.on('gap', ({ nothing }) => nothing)
+const { held, slab, outbox }: ipc.Stats = ipc.stats()
+if (held !== null) held.by satisfies 'reader' | 'writer'
+// @ts-expect-error nobody may hold it
+void held.member
+const free: number = slab.size - slab.used - outbox.bytes
+void free
 ipc.on('error', (error) => error.code === 'ERR_CORRUPT')
 const closed: Promise<void> = ipc.close()
 const bytes: Buffer = ipc.encode({ a: 1n })
