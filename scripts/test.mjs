@@ -10,8 +10,10 @@ const tests = (folder) =>
 
 const suites = {
   rust: () => run('cargo', ['test', '--locked', '--profile', 'tested']),
-  kill: () =>
-    run('cargo', ['test', '--locked', '--profile', 'tested', '--features', 'kill-points', '--test', 'kill']),
+  kill: () => {
+    const points = ['test', '--locked', '--profile', 'tested', '--features', 'kill-points']
+    run('cargo', [...points, '--test', 'kill', '--test', 'frozen'])
+  },
   model: () =>
     run('cargo', ['test', '--locked', '--profile', 'tested', '--lib', '--target-dir', 'target/loom', 'model::'], {
       env: { ...process.env, RUSTFLAGS: '--cfg loom' },
