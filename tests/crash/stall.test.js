@@ -13,8 +13,8 @@ isolate()
 
 const SIZE = 64 * 1024
 const MiB = 2 ** 20
-/** What a process may grow by: a fraction of what goes by, many times what it may hold. */
-const BOUND = 96 * MiB
+/** What a process may grow by: less than what goes by, several times what it may hold. */
+const BOUND = 40 * MiB
 
 const open = (one, options) =>
   one.run(({ ipc, state }, given) => {
