@@ -51,6 +51,8 @@ impl Stage {
     pub fn new() -> Stage {
         let bus = format!("kill-{}", std::process::id());
         let logs = std::env::temp_dir().join(format!("slabcast-{bus}"));
+        // Of a failed case of an older process with this pid.
+        let _ = std::fs::remove_dir_all(&logs);
         std::fs::create_dir(&logs).expect("a folder");
         Stage {
             bus,
