@@ -12,7 +12,8 @@ const MOVED = 2
 /** Results of drain. */
 const ALL = 0
 const MORE = 1
-/** Of all of them. */
+/** Of all of them, and of tick and relieve, which otherwise tell 1 (something was done or found) or 0. */
+const CORRUPT = 3
 const CLOSED = 4
 
 /** Places in the registers. */
@@ -82,7 +83,7 @@ function orThrow(result) {
 }
 
 module.exports = {
-  ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CLOSED },
+  ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CORRUPT, CLOSED },
   ...{ LENGTH, DRAINED, NEEDED, GAPS },
   ...{ META, AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME },
   ...{ FLAG_RAW, Hot, failed, orThrow },

@@ -6,7 +6,7 @@
 const { isMainThread, threadId } = require('node:worker_threads')
 const { Encoder } = require('./codec')
 const { SlabcastError } = require('./errors')
-const { CLOSED, Hot, orThrow } = require('./hot')
+const { CLOSED, CORRUPT, Hot, orThrow } = require('./hot')
 const native = require('./native')
 const { Publishing } = require('./publishing')
 const { Receiving } = require('./receiving')
@@ -57,7 +57,12 @@ class Membership {
 
   subscribe(subscription) {
     this.check()
-    this.#publishing.know(subscription.topic, this.#receiving.subscribe(subscription))
+    try {
+      this.#publishing.know(subscription.topic, this.#receiving.subscribe(subscription))
+    } catch (error) {
+      if (error.code === 'ERR_CORRUPT') this.lose(error)
+      throw error
+    }
   }
 
   unsubscribe(subscription) {
@@ -125,7 +130,9 @@ class Membership {
   }
 
   #onTick = () => {
-    if (this.#member.tick()) this.#wake()
+    const status = this.#member.tick()
+    if (status === CORRUPT) this.corrupt('tick', status)
+    else if (status !== 0) this.#wake()
     if (!this.closed && this.#member.takeSplit()) {
       process.emitWarning(
         'The files of the bus were removed and another bus of its name was made, so that there are two: end the processes of one of them',
@@ -142,7 +149,8 @@ const memberships = new Map()
 function join(options, handle) {
   const key = `${options.mode}:${options.name}`
   let membership = memberships.get(key)
-  if (!membership) {
+  // Lost, and its handles about to be told: whoever opens the bus now has a new one.
+  if (!membership || membership.closed) {
     const { name, size, maxMessage, topics, members, mode } = options
     membership = new Membership({ name, size, maxMessage, topics, members, mode })
     memberships.set(key, membership)

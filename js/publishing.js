@@ -6,7 +6,7 @@
 const { isSharedArrayBuffer } = require('node:util/types')
 const { encode } = require('./codec')
 const { invalidArgType, SlabcastError } = require('./errors')
-const { CLOSED, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED } = require('./hot')
+const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED } = require('./hot')
 const { topic: checkTopic } = require('./options')
 const { Outbox } = require('./outbox')
 
@@ -97,7 +97,9 @@ class Publishing {
       return words
     }
     if (words.code === 'ERR_TIMEOUT') return undefined
-    throw failed(words)
+    const error = failed(words)
+    if (error.code === 'ERR_CORRUPT') this.#owner.lose(error)
+    throw error
   }
 
   // The outbox
@@ -155,8 +157,10 @@ class Publishing {
       const words = this.#names.get(entry.name) ?? (accepted ? this.#resolve(entry.name) : this.#lookUp(entry.name))
       if (words === undefined) return false
       status = this.#tryBytes(words, entry.flags, entry.bytes)
-      if (status === FULL && this.#member.relieve(entry.bytes.length, waited, entry.stallTimeout)) {
-        status = this.#tryBytes(words, entry.flags, entry.bytes)
+      if (status === FULL) {
+        const relieved = this.#member.relieve(entry.bytes.length, waited, entry.stallTimeout)
+        if (relieved === CORRUPT) status = CORRUPT
+        else if (relieved !== 0) status = this.#tryBytes(words, entry.flags, entry.bytes)
       }
     }
     if (status === PUBLISHED) {

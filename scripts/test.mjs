@@ -22,6 +22,8 @@ const suites = {
   // One at a time: each fills the machine with processes of its own.
   crash: () => run(process.execPath, ['--test', '--test-concurrency=1', ...tests('tests/crash')]),
   torture: () => run(process.execPath, ['tests/torture/run.mjs', '--seconds', '60']),
+  // A minute of new inputs, after those that were kept.
+  fuzz: () => run(process.execPath, ['tests/fuzz/run.mjs', '--seconds', '60']),
   browser: () => run(process.execPath, ['--test', ...tests('tests/browser')]),
 }
 

@@ -26,6 +26,11 @@ pub use error::{DecodeError, Gap, OpenError, PublishError, RecvError, TopicError
 #[doc(hidden)]
 #[path = "../tests/kill/audit.rs"]
 pub mod audit;
+/// What the fuzz targets run; the tests replay what they found.
+#[cfg(any(fuzzing, all(test, not(loom))))]
+#[path = "../tests/fuzz/inside/mod.rs"]
+pub mod fuzz;
+
 #[cfg(test)]
 #[path = "../tests/model/death.rs"]
 mod death;

@@ -1,9 +1,9 @@
 //! What the dead left in the segment, one repair per step a death can cut. Under the registry lock, repeated by the next
 //! one if the reaper dies too.
 
-use crate::layout::{MemberState, Parts};
+use crate::layout::{Corrupt, MemberState, Parts};
 use crate::registry::{Topics, detach};
-use crate::ring::{Corrupt, Ring};
+use crate::ring::Ring;
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
 

@@ -1,7 +1,7 @@
 //! The ring: the one order of all messages of a bus. A message exists from the moment a slot points at its frame;
 //! everyone helps to finalise it. Not where the bytes come from (that is the slab's).
 
-use crate::layout::{Frame, Parts, Slot, TopicTable};
+use crate::layout::{Corrupt, Frame, Parts, Slot, TopicTable};
 use crate::sync::{AtomicU64, BLOCK, Block, Ordering, fence, step};
 use Ordering::{AcqRel, Acquire, Relaxed};
 
@@ -14,10 +14,6 @@ pub(crate) struct Ring<'a> {
     pub alloc: &'a AtomicU64,
     pub topics: TopicTable<'a>,
 }
-
-/// What stands in the segment cannot have been written by this protocol. Nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Corrupt;
 
 /// What stands at a position below the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +48,7 @@ impl<'a> Ring<'a> {
         let counter = self.topics.get(topic).ok_or(Corrupt)?;
         loop {
             let position = self.tail.load(Acquire);
-            let sequence = counter.sequence.load(Acquire) + 1;
+            let sequence = counter.sequence.load(Acquire).checked_add(1).ok_or(Corrupt)?;
             let previous = counter.last.load(Acquire);
             // R2: written anew on every try; another commit may have taken the number.
             frame.write_place(position, sequence, previous);
@@ -88,6 +84,7 @@ impl<'a> Ring<'a> {
         let sequence = frame.sequence();
         let previous = frame.previous();
         let (topic, _) = frame.topic();
+        let own = frame.position();
         fence(Acquire);
         // R4: past it, what was read may be reused memory.
         if self.tail.load(Acquire) != position {
@@ -95,11 +92,16 @@ impl<'a> Ring<'a> {
         }
         // Believed since R4; still no index from shared memory is used unchecked.
         let counter = self.topics.get(topic).ok_or(Corrupt)?;
+        let next = position.checked_add(1).ok_or(Corrupt)?;
+        if own != position {
+            // The slot leads to something else than what was committed here.
+            return Err(Corrupt);
+        }
         let _ = counter.last.compare_exchange(previous, self.slab_position(slot.unit()), AcqRel, Relaxed);
         step("help: chained");
         let _ = counter.sequence.compare_exchange(sequence.wrapping_sub(1), sequence, AcqRel, Relaxed);
         step("help: counted");
-        let _ = self.tail.compare_exchange(position, position + 1, AcqRel, Relaxed);
+        let _ = self.tail.compare_exchange(position, next, AcqRel, Relaxed);
         step("help: finalised");
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! `alloc` runs freely; a position is masked only where a block is touched. Who reserves announces first, so that a
 //! position below which nothing is being written can always be computed, whoever dies.
 
-use crate::layout::{Member, MemberState, Parts, frame_bytes};
+use crate::layout::{Member, MemberState, Parts, SLAB_POSITION_MAX, frame_bytes};
 use crate::sync::{AtomicU64, BLOCK, Block, Ordering, fence, step, store_blocks};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
@@ -33,9 +33,14 @@ pub(crate) struct Limit {
     pub floor: u64,
 }
 
-/// There is no room before somebody reads on (or a writer finishes): nothing is announced, nothing reserved.
+/// Why nothing was reserved; nothing is announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) enum NoRoom {
+    /// Until somebody reads on, or a writer finishes.
+    Full,
+    /// `alloc` is what no publisher leaves there.
+    Corrupt,
+}
 
 impl<'a> Slab<'a> {
     pub fn of(parts: &Parts<'a>) -> Slab<'a> {
@@ -93,21 +98,23 @@ impl<'a> Slab<'a> {
         len: usize,
         cached: &mut Limit,
         mut laggard: impl FnMut(usize),
-    ) -> Result<u64, Full> {
+    ) -> Result<u64, NoRoom> {
         let bytes = frame_bytes(len);
         let mut announced = false;
         let mut at = self.alloc.load(Relaxed);
         loop {
+            // It never goes back, nor to where no frame begins.
+            let plausible = at.is_multiple_of(BLOCK as u64) && at >= cached.floor && at < SLAB_POSITION_MAX;
             // A header's floor may not be too old, or readers would hold the slab without need.
             let stale = at.saturating_sub(cached.floor) > self.bytes() / 16;
-            if at.saturating_add(bytes) > cached.position || stale {
+            if plausible && (at + bytes > cached.position || stale) {
                 *cached = self.limit(&mut laggard);
-                if at.saturating_add(bytes) > cached.position {
-                    if announced {
-                        me.inflight.store(0, Release);
-                    }
-                    return Err(Full);
+            }
+            if !plausible || at + bytes > cached.position {
+                if announced {
+                    me.inflight.store(0, Release);
                 }
+                return Err(if plausible { NoRoom::Full } else { NoRoom::Corrupt });
             }
             // R1: announced before reserved; the CAS releases it to whoever sees the new `alloc`. Release: it takes the
             // place of the 0 with which my message before was finalised (R3), and must show as much.

@@ -4,6 +4,7 @@
 use super::Options;
 use super::fanout::Fanout;
 use super::held::Watch;
+use super::inspection::Inspection;
 use super::interest::Interest;
 use super::publisher::{Publication, Publisher, Refused};
 use super::reader::{Drained, Reader, Sink};
@@ -11,7 +12,7 @@ use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::stall::Stall;
 use super::stats::{Counters, Stats};
 use crate::error::{Gap, OpenError, TopicError};
-use crate::layout::{MemberState, NAME_MAX, frame_bytes};
+use crate::layout::{Corrupt, MemberState, NAME_MAX, frame_bytes};
 use crate::registry::{TopicId, hash_bits, in_use, name_hash};
 use crate::ring::Ring;
 use crate::segment::{Generation, LockError, Place};
@@ -38,6 +39,7 @@ pub(crate) struct Attachment {
     stall: Stall,
     watch: Watch,
     counters: Counters,
+    inspection: Inspection,
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
     /// What is to be told as missed, of topics subscribed to.
@@ -94,6 +96,7 @@ impl Attachment {
             stall: Stall::default(),
             watch: Watch::default(),
             counters: Counters::default(),
+            inspection: Inspection::default(),
             owed: Vec::new(),
             gaps: Vec::new(),
             split: Split::No,
@@ -106,6 +109,11 @@ impl Attachment {
     pub fn shared(&self) -> &Shared {
         &self.shared
     }
+    #[cfg(any(fuzzing, all(test, not(loom))))]
+    pub fn segment(&self) -> &crate::segment::Segment {
+        &self.shared.segment
+    }
+
     /// Whether this is a copy in a forked process: the place on the bus is the parent's.
     #[inline]
     pub fn is_forked(&self) -> bool {
@@ -135,6 +143,7 @@ impl Attachment {
         self.check_process()?;
         let bytes = name.as_bytes();
         check_topic(bytes)?;
+        self.must_be_attached()?;
         let hash = name_hash(bytes);
         let found = |id| Ok(TopicRef { id, hash: hash_bits(hash) });
         let topics = self.shared.topics();
@@ -164,8 +173,12 @@ impl Attachment {
     /// Under the registry lock.
     fn find_or_make(&self, name: &[u8], hash: u64) -> Result<TopicId, TopicError> {
         let topics = self.shared.topics();
+        self.shared.is_whole()?;
         topics.recover();
-        let id = match topics.find_locked(name, hash) {
+        if !topics.is_sound() {
+            return Err(TopicError::Corrupt);
+        }
+        let id = match topics.find_locked(name, hash)? {
             Some(id) => id,
             None => {
                 if topics.wants_memory() {
@@ -194,6 +207,7 @@ impl Attachment {
     // Publishing
 
     pub fn publish(&mut self, topic: TopicRef, flags: u16, body: &[u8]) -> Result<u64, Refused> {
+        self.must_be_attached().map_err(|_| Refused::Corrupt)?;
         let shared = &self.shared;
         let parts = shared.parts();
         let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: now_ms() };
@@ -207,14 +221,16 @@ impl Attachment {
     }
 
     /// While the slab is full, about every `interval`: looks who is in the way of `len` bytes, reaps the dead, cuts off
-    /// who is stuck for `stall_timeout` (None: nobody). True: something was done, there may be room.
+    /// who is stuck for `stall_timeout` (None: nobody). True: something was done, there may be room. Corrupt: there never
+    /// will be.
     pub fn relieve(
         &mut self,
         len: usize,
         now: Instant,
         interval: Duration,
         stall_timeout: Option<Duration>,
-    ) -> bool {
+    ) -> Result<bool, Corrupt> {
+        self.inspect()?;
         let shared = self.shared.clone();
         let parts = shared.parts();
         let wanted = frame_bytes(len);
@@ -230,7 +246,7 @@ impl Attachment {
                 done |= self.bury(member.index, member.state);
             }
         }
-        done
+        Ok(done)
     }
 
     /// The slab has room again: nobody is to blame any more.
@@ -258,6 +274,7 @@ impl Attachment {
     fn try_subscribe(&mut self, name: &[u8], hash: u64) -> Result<Live, TopicError> {
         let shared = self.shared.clone();
         let parts = shared.parts();
+        self.inspect()?;
         let guard = shared.lock_registry(LOCK_WAIT)?;
         let id = self.find_or_make(name, hash)?;
         step("subscribe: topic there");
@@ -286,6 +303,9 @@ impl Attachment {
 
     /// Ends this thread's subscription to a topic. What is read from now on is not of it.
     pub fn unsubscribe(&mut self, topic: TopicRef) {
+        if self.membership.is_none() {
+            return;
+        }
         self.interest.remove(topic.id, topic.hash);
         // Not told any more: the next subscription to the topic is another, and missed nothing of this.
         self.gaps.retain(|missed| missed.topic != topic.id);
@@ -315,6 +335,9 @@ impl Attachment {
 
     /// Copies messages of interest into `sink`. After a cut-off: joins again, notes the gaps, goes on.
     pub fn drain(&mut self, budget: u64, sink: &mut impl Sink) -> Drained {
+        if self.must_be_attached().is_err() {
+            return Drained::Corrupt;
+        }
         let shared = self.shared.clone();
         let parts = shared.parts();
         match self.reader.drain(&parts, &mut self.interest, budget, sink) {
@@ -359,12 +382,13 @@ impl Attachment {
     pub fn arm(&mut self) {
         if let Some(membership) = &self.membership {
             membership.semaphore.empty();
+            self.reader.arm(&self.shared.parts());
         }
-        step("sleep: emptied");
-        self.reader.arm(&self.shared.parts());
     }
     pub fn disarm(&mut self) {
-        self.reader.disarm(&self.shared.parts());
+        if self.membership.is_some() {
+            self.reader.disarm(&self.shared.parts());
+        }
     }
     /// As `disarm`, of one that slept.
     pub fn rouse(&mut self) {
@@ -388,14 +412,14 @@ impl Attachment {
 
     /// At least every second, whatever else happens: finalises what a dead or frozen publisher left at the tail, and
     /// looks for the dead. True: drain now.
-    pub fn tick(&mut self) -> bool {
+    pub fn tick(&mut self) -> Result<bool, Corrupt> {
         if self.is_forked() {
-            return false;
+            return Ok(false);
         }
+        self.inspect()?;
         let shared = self.shared.clone();
         let parts = shared.parts();
-        // A corrupt tail is told by the next drain or publish.
-        let _ = Ring::of(&parts).help_at_tail();
+        Ring::of(&parts).help_at_tail()?;
         self.pay_owed(Duration::ZERO);
         self.reap_the_dead();
         if let Some(membership) = &mut self.membership {
@@ -405,7 +429,23 @@ impl Attachment {
             }
         }
         self.watch.look(&parts, now_ms());
-        self.is_behind() || !self.gaps.is_empty()
+        Ok(self.is_behind() || !self.gaps.is_empty())
+    }
+
+    /// Whether what steers everybody, and what only this thread writes, can be what it is. Never in the middle of a publish.
+    fn inspect(&mut self) -> Result<(), Corrupt> {
+        self.must_be_attached()?;
+        let shared = &self.shared;
+        let parts = shared.parts();
+        shared.is_whole()?;
+        self.inspection.look(shared.segment.header(), &parts)?;
+        let announced = parts.members[self.publisher.index as usize].inflight.load(Acquire);
+        if announced == 0 && self.reader.is_sound(&parts) { Ok(()) } else { Err(Corrupt) }
+    }
+
+    /// Who left, on its own or because the segment is corrupt, touches it no more.
+    fn must_be_attached(&self) -> Result<(), Corrupt> {
+        if self.membership.is_some() { Ok(()) } else { Err(Corrupt) }
     }
 
     /// True once, when another bus of the same name was made after this one's files had been removed.

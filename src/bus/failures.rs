@@ -1,6 +1,7 @@
 //! How what goes wrong in the rooms below becomes an error of the verb it went wrong in.
 
 use crate::error::{OpenError, TopicError};
+use crate::layout::Corrupt;
 use crate::registry::MakeError;
 use crate::segment::{LockError, PlaceError, SegmentError, free_bytes};
 use std::io;
@@ -79,6 +80,7 @@ impl From<SegmentError> for TopicError {
         match error {
             SegmentError::NoSpace(e) => TopicError::NoSpace { needed: e.needed, available: e.available },
             SegmentError::Os { id, error } => TopicError::Os { what: id, error },
+            SegmentError::Corrupt(_) => TopicError::Corrupt,
             error => TopicError::Os { what: "the segment".into(), error: std::io::Error::other(error) },
         }
     }
@@ -89,6 +91,13 @@ impl From<MakeError> for TopicError {
         match error {
             MakeError::TableFull { capacity } => TopicError::TooMany { capacity },
             MakeError::Busy => TopicError::Busy(Duration::ZERO),
+            MakeError::Corrupt => TopicError::Corrupt,
         }
+    }
+}
+
+impl From<Corrupt> for TopicError {
+    fn from(_: Corrupt) -> Self {
+        TopicError::Corrupt
     }
 }

@@ -5,6 +5,7 @@ mod failures;
 mod fanout;
 mod files;
 mod held;
+mod inspection;
 mod interest;
 mod message;
 mod options;
@@ -28,16 +29,19 @@ pub(crate) use publisher::Refused;
 #[cfg(not(feature = "node"))]
 use publisher::Refused;
 pub(crate) use reader::{Drained, Head, Sink};
-/// What models and property tests run by hand.
-#[cfg(test)]
+/// What models, property tests and fuzz targets run by hand.
+#[cfg(any(test, fuzzing))]
 pub(crate) mod inside {
-    #[cfg(loom)]
+    #[cfg(not(loom))]
+    pub(crate) use super::attachment::{Attachment, TopicRef};
     pub(crate) use super::fanout::Fanout;
-    #[cfg(loom)]
+    #[cfg(not(loom))]
+    pub(crate) use super::inspection::{Inspection, is_possible};
     pub(crate) use super::interest::Interest;
     pub(crate) use super::publisher::{Publication, Publisher, Refused};
-    #[cfg(loom)]
     pub(crate) use super::reader::{Reader, cut_off};
+    #[cfg(not(loom))]
+    pub(crate) use super::stall::Stall;
 }
 
 use crate::error::{OpenError, PublishError, RecvError, TopicError};
@@ -107,7 +111,11 @@ impl Bus {
     /// Subscribes to a topic: everything published from now on, by anyone, nothing from before. Again: no effect.
     pub fn subscribe(&mut self, topic: &str) -> Result<(), TopicError> {
         if !self.subscribed.contains_key(topic) {
-            let Live { topic: topic_ref, .. } = self.at.subscribe(topic)?;
+            let Live { topic: topic_ref, .. } = self.at.subscribe(topic).inspect_err(|error| {
+                if matches!(error, TopicError::Corrupt) {
+                    self.at.leave();
+                }
+            })?;
             let name: Arc<str> = topic.into();
             self.names.insert(topic_ref.id.index, (topic_ref, name.clone()));
             self.subscribed.insert(name, topic_ref);
@@ -151,6 +159,14 @@ impl Bus {
     }
 
     fn publish_once(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
+        let result = self.try_once(topic, flags, body);
+        if matches!(result, Err(PublishError::Topic(TopicError::Corrupt))) {
+            self.at.leave();
+        }
+        result
+    }
+
+    fn try_once(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
         let (needed, available) = (body.len() as u64, self.at.max_message());
         if needed > available {
             return Err(PublishError::TooLarge { needed, available });
@@ -185,14 +201,26 @@ impl Bus {
                 if self.inbox_bytes >= self.inbox_max {
                     return Err(PublishError::InboxFull { bytes: self.inbox_bytes });
                 }
-                self.take_in().map_err(|_| TopicError::Corrupt)?;
+                if self.take_in().is_err() {
+                    self.at.leave();
+                    return Err(TopicError::Corrupt.into());
+                }
             }
             tries += 1;
             if tries < SPIN {
                 std::thread::yield_now();
-            } else if !self.at.relieve(body.len(), Instant::now(), pause, self.stall_timeout) {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(PAUSE_MAX);
+                continue;
+            }
+            match self.at.relieve(body.len(), Instant::now(), pause, self.stall_timeout) {
+                Ok(true) => {}
+                Ok(false) => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+                Err(corrupt) => {
+                    self.at.leave();
+                    return Err(TopicError::from(corrupt).into());
+                }
             }
         }
     }
@@ -232,10 +260,18 @@ impl Bus {
         if self.at.is_forked() {
             return Err(RecvError::Forked);
         }
+        let result = self.receive();
+        if matches!(result, Err(RecvError::Corrupt)) {
+            self.at.leave();
+        }
+        result
+    }
+
+    fn receive(&mut self) -> Result<Option<Message>, RecvError> {
         if self.inbox.is_empty() {
             if self.ticked.elapsed() >= TICK || self.at.suspects() {
                 self.ticked = Instant::now();
-                self.at.tick();
+                self.at.tick().map_err(|_| RecvError::Corrupt)?;
             }
             self.take_in()?;
         }

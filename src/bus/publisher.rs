@@ -3,7 +3,7 @@
 use crate::layout::{Frame, FrameFields, Parts, TopicState};
 use crate::registry::TopicId;
 use crate::ring::Ring;
-use crate::slab::{Limit, Slab};
+use crate::slab::{Limit, NoRoom, Slab};
 use crate::sync::{Ordering, fence, step};
 use Ordering::{Acquire, Release, SeqCst};
 
@@ -53,7 +53,10 @@ impl Publisher {
             return Err(Refused::Moved);
         }
         let slab = Slab::of(parts);
-        let at = slab.reserve(me, body.len(), &mut self.limit, laggard).map_err(|_| Refused::Full)?;
+        let at = slab.reserve(me, body.len(), &mut self.limit, laggard).map_err(|no_room| match no_room {
+            NoRoom::Full => Refused::Full,
+            NoRoom::Corrupt => Refused::Corrupt,
+        })?;
         step("publish: reserved");
         // Two partners. R12: the fence of a retirement; either it sees this reservation, or the state is seen changed
         // here. And the release that a reader's acquire fence meets: who reads a byte written from here on knows of

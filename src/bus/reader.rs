@@ -81,6 +81,21 @@ impl Reader {
     pub fn delivered(&self) -> Traffic {
         self.delivered
     }
+    /// Whether the words only I write are what I stored, or one who cut me off: a look from time to time, for those words
+    /// steer the others, and I do not read them.
+    pub fn is_sound(&self, parts: &Parts<'_>) -> bool {
+        let me = self.me(parts);
+        let gates = (me.reading.low.load(Relaxed), me.reading.cursor.load(Relaxed));
+        self.knows(MemberState(me.identity.state.load(Acquire)))
+            && me.sleeping.load(Relaxed) == self.epoch
+            && (!self.is_reading() || gates == (self.low, self.cursor))
+            && self.low <= parts.alloc.load(Acquire)
+            && self.cursor <= parts.tail.load(Acquire)
+    }
+    /// My state as I left it, or cut off since.
+    fn knows(&self, state: MemberState) -> bool {
+        state == self.state || self.is_reading() && state == self.state.with_phase(MemberState::CUT)
+    }
     pub fn cursor(&self) -> u64 {
         self.cursor
     }
@@ -159,12 +174,12 @@ impl Reader {
         let me = self.me(parts);
         let ring = Ring::of(parts);
         let tail = parts.tail.load(Acquire);
-        // Saturating: a cursor is behind the tail, unless the segment is corrupt.
         let end = tail.min(self.cursor.saturating_add(budget));
         let mut position = self.cursor;
         let mut full = end < tail;
         let mut last_unit = None;
-        let mut torn = false;
+        // A tail never goes back.
+        let mut torn = tail < self.cursor;
         let mut taken = Traffic::default();
         step("drain: begun");
         while position < end {
@@ -178,7 +193,7 @@ impl Reader {
                 let topic = TopicId { index, generation };
                 if interest.wants(topic, position) {
                     let head = head(frame, topic);
-                    if head.position != position || head.len > parts.blocks.len() * 32 {
+                    if head.position != position || head.len as u64 > parts.max_message {
                         torn = true;
                         break;
                     }
@@ -201,10 +216,11 @@ impl Reader {
         // Everything above was copied without knowing whether it still stood. Partner: the publisher's fence between
         // seeing my state changed (limit) and its first byte.
         fence(Acquire);
-        if me.identity.state.load(Acquire) != self.state.0 {
+        let state = MemberState(me.identity.state.load(Acquire));
+        if state != self.state {
             interest.drop_passed();
             sink.discard();
-            return Drained::Cut;
+            return if self.knows(state) { Drained::Cut } else { Drained::Corrupt };
         }
         if torn {
             interest.drop_passed();
@@ -259,7 +275,7 @@ impl Reader {
     /// Says that I am about to sleep, by a new odd epoch; look once more after it (R9). Call with the semaphore
     /// emptied.
     pub fn arm(&mut self, parts: &Parts<'_>) {
-        self.epoch = (self.epoch + 1) | 1;
+        self.epoch = self.epoch.wrapping_add(1) | 1;
         self.me(parts).sleeping.store(self.epoch, SeqCst);
         step("sleep: armed");
         // Dekker's, with the fence in post(): either the poster sees me asleep, or I see its tail.
@@ -274,7 +290,7 @@ impl Reader {
     /// Awake: nobody needs to post.
     pub fn disarm(&mut self, parts: &Parts<'_>) {
         if self.is_armed() {
-            self.epoch += 1;
+            self.epoch = self.epoch.wrapping_add(1);
             self.me(parts).sleeping.store(self.epoch, Relaxed);
         }
     }

@@ -4,14 +4,15 @@
 use super::failures::os;
 use super::fanout::Fanout;
 use super::files::Pointer;
+use super::inspection::{Inspection, is_possible};
 use crate::error::OpenError;
-use crate::layout::{Identity, MemberState, Parts, Sizes};
+use crate::layout::{Corrupt, Identity, MemberState, Parts, Sizes};
 use crate::reap::reap;
 use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use};
 use crate::segment::{
     Generation, Guard, LockError, Place, PlaceError, Presence, RegistryLock, Segment, SegmentError, Witness,
-    anyone_lives, is_alive, is_anyone_present, is_ours, named, nameless, remove_all_member_files, remove_bus,
-    remove_memory, sweep, unlink_memory,
+    anyone_lives, is_alive, is_anyone_present, is_ours, named, nameless, read_text, remove_all_member_files,
+    remove_bus, remove_memory, sweep, unlink_memory,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
@@ -23,7 +24,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// How long opening, subscribing and leaving wait for the registry lock: its holders need microseconds.
-pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(if cfg!(fuzzing) { 1 } else { 5000 });
 
 /// Each failed try means that somebody else removed the bus at that moment; this often, it is something else.
 const TRIES: usize = 1000;
@@ -76,7 +77,7 @@ impl Shared {
         step("open: locked");
         let known = OPEN.get(place.folder()).and_then(|weak| weak.upgrade());
         let known = known.filter(|shared| !shared.process.is_past());
-        let pointer = match std::fs::read_to_string(place.pointer()) {
+        let pointer = match read_text(&place.pointer()) {
             Ok(id) => Some(id),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             // Not to be read is not the same as not there: no second bus is made beside a living one.
@@ -156,6 +157,7 @@ impl Shared {
         let newcomer = match self.choose_place(guard) {
             Ok(newcomer) => newcomer,
             Err(AttachError::Full { capacity }) => return Err(OpenError::TooManyMembers { capacity }),
+            Err(AttachError::Corrupt) => return Err(OpenError::Corrupt("its members' numbers".into())),
         };
         self.remove_strays();
         let mode = self.place.mode();
@@ -248,19 +250,26 @@ impl Shared {
         let member = &parts.members[index as usize];
         // Before anybody can see that this member leaves: who then makes the bus anew must find nobody present.
         drop(membership.presence);
-        // From here on whoever looks may do the rest: this thread might not get the lock.
+        // It may have been taken for dead, and the place be somebody else's by now; or hold what nobody wrote.
+        let header = self.segment.header();
+        let is_mine = |state: MemberState| {
+            state.number() == membership.number && state.in_use() || !is_possible(header, state)
+        };
         let state = MemberState(member.identity.state.load(Acquire));
-        member.identity.state.store(state.with_phase(MemberState::LEAVING).0, Release);
-        step("leave: announced");
-        member.inflight.store(0, Release);
+        if is_mine(state) {
+            // From here on whoever looks may do the rest: this thread might not get the lock.
+            let leaving = MemberState::new(membership.number, state.epoch(), MemberState::LEAVING);
+            member.identity.state.store(leaving.0, Release);
+            step("leave: announced");
+            member.inflight.store(0, Release);
+        }
         let guard = match self.lock_registry(LOCK_WAIT) {
             Ok(guard) => guard,
             Err(error) => return self.leave_unlocked(error),
         };
         step("leave: locked");
-        // Another may have reaped it while we waited, and the place may be somebody else's by now.
-        let state = MemberState(member.identity.state.load(Acquire));
-        if state.number() == membership.number && state.in_use() {
+        // Another may have reaped it while we waited.
+        if is_mine(MemberState(member.identity.state.load(Acquire))) {
             self.topics().recover();
             self.topics().forget_member(index);
             step("leave: forgotten");
@@ -286,9 +295,15 @@ impl Shared {
         }
     }
 
+    /// Whether the segment has the memory it speaks of.
+    pub fn is_whole(&self) -> Result<(), Corrupt> {
+        self.segment.ensure_topics().map_err(|_| Corrupt)
+    }
+
     /// Whether a member in use lives.
     pub fn lives(&self, member: &crate::layout::Member) -> bool {
-        is_alive(member, &self.place, Identity::mine())
+        let state = MemberState(member.identity.state.load(Acquire));
+        is_possible(self.segment.header(), state) && is_alive(member, &self.place, Identity::mine())
     }
 }
 
@@ -310,9 +325,17 @@ fn present(place: &Place) -> Result<Presence, OpenError> {
 /// The segment a pointer names. None: dead, removed or left by an older boot, and now cleaned away.
 fn open_existing(id: &str, place: &Place) -> Result<Option<Segment>, OpenError> {
     if !is_ours(id) {
-        return Err(OpenError::Corrupt("its pointer file names something else".into()));
+        if anyone_lives(place) {
+            return Err(OpenError::Corrupt("its pointer file names something else".into()));
+        }
+        remove_pointer(place);
+        return Ok(None);
     }
-    match Segment::open(id, place) {
+    let opened = Segment::open(id, place).and_then(|segment| {
+        let looked = Inspection::default().look(segment.header(), &segment.parts());
+        looked.map(|()| segment).map_err(|_| SegmentError::Corrupt("its header"))
+    });
+    match opened {
         Ok(segment) if segment.is_inhabited(place) => return Ok(Some(segment)),
         Ok(_) => {}
         Err(SegmentError::Place(error)) => return Err(error.into()),
@@ -324,10 +347,14 @@ fn open_existing(id: &str, place: &Place) -> Result<Option<Segment>, OpenError> 
     // Nobody lives there: what is left makes room.
     remove_memory(place, id);
     step("replace: unlinked");
+    remove_pointer(place);
+    Ok(None)
+}
+
+fn remove_pointer(place: &Place) {
     let _ = std::fs::remove_file(place.pointer());
     step("replace: unnamed");
     remove_all_member_files(place);
-    Ok(None)
 }
 
 /// The segment of a bus whose members live, but whose files were removed: its pointer is put back. An error where its memory has
@@ -355,7 +382,7 @@ fn create(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
 
 fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
     let making = place.pointer_in_making();
-    if let Some(id) = std::fs::read_to_string(&making).ok().filter(|id| is_ours(id)) {
+    if let Some(id) = read_text(&making).ok().filter(|id| is_ours(id)) {
         Segment::unlink(&id);
     }
     let mut random = [0u8; 8];

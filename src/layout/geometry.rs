@@ -9,6 +9,9 @@ pub(crate) const SLAB_MIN: u64 = 64 << 10;
 pub(crate) const SLAB_MAX: u64 = 64 << 30;
 pub(crate) const TOPICS_MAX: u32 = 1 << 24;
 
+/// Slab positions stay below: at 100 GB/s a bus would get there in three years. So sums of positions cannot overflow.
+pub(crate) const SLAB_POSITION_MAX: u64 = 1 << 63;
+
 /// What the creator of a bus chose; in the header, for those who come later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {

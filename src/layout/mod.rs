@@ -28,7 +28,7 @@ mod slot;
 mod topic;
 
 pub(crate) use frame::{FLAG_RAW, Frame, FrameFields, frame_bytes};
-pub(crate) use geometry::{Geometry, Sizes};
+pub(crate) use geometry::{Geometry, SLAB_POSITION_MAX, Sizes};
 pub(crate) use header::{Header, Label, SEGMENT_CLOSED, SEGMENT_OPEN};
 pub(crate) use member::{Identity, Member, MemberState};
 #[cfg(test)]
@@ -45,6 +45,10 @@ pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"slabcast");
 
 /// How many of the last made topics the log remembers; a reader further behind looks through the table.
 pub(crate) const LOG_LEN: usize = 512;
+
+/// What stands in the segment cannot have been written by this protocol. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Corrupt;
 
 /// The most a member bitmap can hold, and so the upper limit of the option `members`.
 pub const MEMBERS_MAX: u32 = 4096;

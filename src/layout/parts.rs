@@ -32,6 +32,8 @@ pub(crate) struct Parts<'a> {
     pub members: &'a [Member],
     pub slots: &'a [AtomicU64],
     pub blocks: &'a [Block],
+    /// The longest body; at most half a slab.
+    pub max_message: u64,
     pub topics: TopicTable<'a>,
     /// For each topic `row_words` words of subscriber bitmap.
     pub rows: &'a [AtomicU64],

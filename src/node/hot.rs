@@ -17,6 +17,7 @@ use napi::bindgen_prelude::Object;
 use napi::{Env, JsValue, sys};
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::rc::Rc;
 
@@ -31,6 +32,11 @@ const BAD_CALL: u32 = 5;
 /// Results of `drain`; CORRUPT and CLOSED as above.
 const ALL: u32 = 0;
 const MORE: u32 = 1;
+
+/// Of `tick` and `relieve`.
+pub(super) fn status<E>(result: Result<bool, E>) -> u32 {
+    result.map_or(CORRUPT, u32::from)
+}
 
 /// Numbers per message in `meta`.
 const META: usize = 9;
@@ -273,7 +279,9 @@ unsafe fn on_member(
         sys::napi_get_cb_info(env, info, &mut count, arguments.as_mut_ptr(), null_mut(), &mut data);
         let cell = &*data.cast::<Cell>();
         // Borrowed only if the process is being ended from inside a call.
-        let status = cell.try_borrow_mut().map_or(CLOSED, |mut hot| act(&mut hot, arguments));
+        let run = || cell.try_borrow_mut().map_or(CLOSED, |mut hot| act(&mut hot, arguments));
+        // A panic through a frame of C ends the process; the panic hook has told about it.
+        let status = catch_unwind(AssertUnwindSafe(run)).unwrap_or(CORRUPT);
         sys::napi_create_uint32(env, status, &mut result);
     }
     result

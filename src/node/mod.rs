@@ -162,12 +162,13 @@ impl Member {
     }
 
     /// While a publish of `len` bytes finds no room, about every `interval_ms`: cuts off who has been stuck for
-    /// `stall_timeout_ms` (Infinity: nobody) and reaps the dead. True: look again at once.
+    /// `stall_timeout_ms` (Infinity: nobody) and reaps the dead. 1: look again at once; 0: not; 3: corrupt.
     #[napi]
-    pub fn relieve(&self, len: u32, interval_ms: f64, stall_timeout_ms: f64) -> bool {
+    pub fn relieve(&self, len: u32, interval_ms: f64, stall_timeout_ms: f64) -> u32 {
         let interval = Duration::from_secs_f64(interval_ms / 1000.0);
         let timeout = Duration::try_from_secs_f64(stall_timeout_ms / 1000.0).ok();
-        self.hot.borrow_mut().attachment.relieve(len as usize, Instant::now(), interval, timeout)
+        let mut hot = self.hot.borrow_mut();
+        hot::status(hot.attachment.relieve(len as usize, Instant::now(), interval, timeout))
     }
 
     /// There was room again.
@@ -176,10 +177,10 @@ impl Member {
         self.hot.borrow_mut().attachment.relieved();
     }
 
-    /// Every second. True: there is something to drain.
+    /// Every second. 1: there is something to drain; 0: not; 3: corrupt.
     #[napi]
-    pub fn tick(&self) -> bool {
-        self.hot.borrow_mut().attachment.tick()
+    pub fn tick(&self) -> u32 {
+        hot::status(self.hot.borrow_mut().attachment.tick())
     }
 
     /// True once: another bus of the same name was made after this one's files had been removed.

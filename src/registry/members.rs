@@ -7,7 +7,11 @@ use Ordering::{Acquire, Relaxed, Release};
 /// Why a thread could not attach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AttachError {
-    Full { capacity: u32 },
+    Full {
+        capacity: u32,
+    },
+    /// The counter of numbers lies behind those it gave, or has none left to give.
+    Corrupt,
 }
 
 /// The place of a thread that attaches: not visible before `attach` has returned.
@@ -24,10 +28,17 @@ impl Newcomer {
         let Some(index) = free else {
             return Err(AttachError::Full { capacity: parts.members.len() as u32 });
         };
-        let number = header.registry.attached.load(Relaxed) + 1;
-        header.registry.attached.store(number, Relaxed);
+        let attached = header.registry.attached.load(Relaxed);
+        let given = |member: &Member| MemberState(member.identity.state.load(Relaxed)).number() as u64;
+        let Some(number) = attached.checked_add(1).and_then(|number| u32::try_from(number).ok()) else {
+            return Err(AttachError::Corrupt);
+        };
+        if parts.members.iter().any(|member| given(member) > attached) {
+            return Err(AttachError::Corrupt);
+        }
+        header.registry.attached.store(number as u64, Relaxed);
         step("attach: numbered");
-        Ok(Newcomer { index: index as u32, number: number as u32 })
+        Ok(Newcomer { index: index as u32, number })
     }
 }
 
@@ -47,7 +58,7 @@ pub(crate) fn attach(parts: &Parts<'_>, newcomer: Newcomer, identity: Identity, 
     member.identity.semaphore.store(semaphore, Relaxed);
     // A slot's last user may have died asleep: awake, by the next even epoch (it never goes back).
     let epoch = member.sleeping.load(Relaxed);
-    member.sleeping.store(epoch + (epoch & 1), Relaxed);
+    member.sleeping.store(epoch.wrapping_add(epoch & 1), Relaxed);
     let state = MemberState::new(newcomer.number, 0, MemberState::ATTACHED);
     step("attach: identified");
     // Last: it vouches for the rest.

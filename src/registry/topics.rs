@@ -6,7 +6,7 @@
 
 use super::TopicId;
 use crate::layout::Header;
-use crate::layout::{NAME_MAX, Name, Parts, Topic, TopicState};
+use crate::layout::{Corrupt, NAME_MAX, Name, Parts, Topic, TopicState};
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, load_words, step, store_words};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
@@ -25,9 +25,18 @@ pub(crate) fn hash_bits(hash: u64) -> u16 {
 #[derive(Debug)]
 pub(crate) enum MakeError {
     /// Every entry has a subscriber.
-    TableFull { capacity: u32 },
+    TableFull {
+        capacity: u32,
+    },
     /// Entries are retired, but a publisher in flight may still use them: try again.
     Busy,
+    Corrupt,
+}
+
+impl From<Corrupt> for MakeError {
+    fn from(_: Corrupt) -> Self {
+        MakeError::Corrupt
+    }
 }
 
 /// The table in one segment.
@@ -172,26 +181,32 @@ impl<'a> Topics<'a> {
         bucket.store(index + 1, Release);
     }
 
-    fn unlink(&self, index: u32, topic: &Topic) {
+    fn unlink(&self, index: u32, topic: &Topic) -> Result<(), Corrupt> {
         let mut from = self.bucket(topic.hash.load(Relaxed));
         for _ in 0..=self.parts.topics.reserved().len() {
             let link = from.load(Relaxed);
             if link == index + 1 {
                 from.store(topic.next.load(Relaxed), Release);
-                return;
+                return Ok(());
             }
-            match self.entry(link) {
-                Some((_, next)) => from = &next.next,
-                None => return,
-            }
+            from = &self.entry(link).ok_or(Corrupt)?.1.next;
         }
+        Err(Corrupt)
     }
 
     /// The topic of that name, also a retired one, which lives again.
-    pub fn find_locked(&self, name: &[u8], hash: u64) -> Option<TopicId> {
-        let mut link = self.bucket(hash).load(Relaxed);
-        for _ in 0..self.parts.topics.reserved().len() {
-            let (index, topic) = self.entry(link)?;
+    pub fn find_locked(&self, name: &[u8], hash: u64) -> Result<Option<TopicId>, Corrupt> {
+        let bucket = self.bucket(hash);
+        let mut link = bucket.load(Relaxed);
+        // Whole under the lock: a chain ends, and holds only what belongs into its bucket.
+        for _ in 0..=self.parts.topics.reserved().len() {
+            if link == 0 {
+                return Ok(None);
+            }
+            let (index, topic) = self.entry(link).ok_or(Corrupt)?;
+            if !std::ptr::eq(self.bucket(topic.hash.load(Relaxed)), bucket) {
+                return Err(Corrupt);
+            }
             let state = TopicState(topic.state.load(Relaxed));
             if state.phase() != TopicState::FREE
                 && topic.hash.load(Relaxed) == hash
@@ -210,11 +225,11 @@ impl<'a> Topics<'a> {
                         topic.state.store(valid.0, Release);
                     });
                 }
-                return Some(TopicId { index, generation: state.generation() });
+                return Ok(Some(TopicId { index, generation: state.generation() }));
             }
             link = topic.next.load(Relaxed);
         }
-        None
+        Err(Corrupt)
     }
 
     /// Makes a topic that `find_locked` did not find. Memory first: see `wants_memory`.
@@ -227,7 +242,7 @@ impl<'a> Topics<'a> {
         self.change(|| {
             let old = TopicState(topic.state.load(Relaxed));
             if old.phase() != TopicState::FREE {
-                self.unlink(index, topic);
+                self.unlink(index, topic)?;
                 step("make: unlinked");
                 for slot in &registry.retired.0 {
                     if slot.load(Relaxed) == index + 1 {
@@ -263,12 +278,19 @@ impl<'a> Topics<'a> {
             let id = (generation as u64) << 32 | index as u64;
             self.log[created as usize % self.log.len()].store(id, Relaxed);
             step("make: logged");
-            registry.created.store(created + 1, Release);
+            registry.created.store(created.wrapping_add(1), Release);
             step("make: counted");
             topic.state.store(TopicState::new(generation, TopicState::VALID).0, Release);
             step("make: valid");
             Ok(TopicId { index, generation })
         })
+    }
+
+    /// Whether the numbers of entries can be: what is made was reserved, and no more than there is room for.
+    pub fn is_sound(&self) -> bool {
+        let registry = &self.header.registry;
+        let (made, reserved) = (registry.topics_made.load(Relaxed), registry.topics_reserved.load(Acquire));
+        made <= reserved && reserved <= self.capacity
     }
 
     /// Whether `make` needs memory for another entry first.
@@ -279,27 +301,40 @@ impl<'a> Topics<'a> {
 
     /// R12: finds an entry that may bear another name: retired, and with no publisher in flight that saw its old one.
     fn take_over(&self) -> Result<u32, MakeError> {
-        if let Some(index) = self.retired_and_quiet() {
+        if let Some(index) = self.retired_and_quiet()? {
             return Ok(index);
         }
         let retired = &self.header.registry.retired.0;
         if retired.iter().all(|slot| slot.load(Relaxed) == 0) && !self.retire_some() {
             return Err(MakeError::TableFull { capacity: self.capacity });
         }
-        self.retired_and_quiet().ok_or(MakeError::Busy)
+        self.retired_and_quiet()?.ok_or(MakeError::Busy)
     }
 
-    fn retired_and_quiet(&self) -> Option<u32> {
+    fn retired_and_quiet(&self) -> Result<Option<u32>, Corrupt> {
         let floor = Slab::of(&self.parts).floor().position;
-        self.header.registry.retired.0.iter().find_map(|slot| {
-            let (index, topic) = self.entry(slot.load(Relaxed))?;
+        for slot in &self.header.registry.retired.0 {
+            let link = slot.load(Relaxed);
+            if link == 0 {
+                continue;
+            }
+            let (index, topic) = self.entry(link).ok_or(Corrupt)?;
+            // One that lives would lose its name, one of the future would never be had.
+            if TopicState(topic.state.load(Relaxed)).phase() != TopicState::RETIRED
+                || topic.retired_at.load(Relaxed) > self.parts.alloc.load(Acquire)
+            {
+                return Err(Corrupt);
+            }
             if topic.retired_at.load(Relaxed) == 0 {
                 // Its retirer died before it noted when.
                 fence(SeqCst);
                 topic.retired_at.store(self.parts.alloc.load(SeqCst), Relaxed);
             }
-            (floor >= topic.retired_at.load(Relaxed)).then_some(index)
-        })
+            if floor >= topic.retired_at.load(Relaxed) {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
     }
 
     /// Retires up to 64 topics nobody subscribes to, those without readable history first.

@@ -23,6 +23,8 @@ pub(crate) struct Segment {
     /// For reserving more of the same memory later, also when its name is gone.
     memory: OwnedFd,
     geometry: Geometry,
+    /// Topic entries whose memory this process knows to be there, whatever the header says.
+    known: AtomicU32,
 }
 
 // SAFETY: the mapping is shared memory made of atomics; `Shmem` is not Send only because it holds its pointer.
@@ -69,7 +71,7 @@ impl Segment {
         reserve(&memory, id, 0, geometry.topics)?;
         step("create: reserved");
         shmem.set_owner(false);
-        let segment = Segment { shmem, memory, geometry };
+        let segment = Segment { shmem, memory, geometry, known: AtomicU32::new(0) };
         let built = segment.build(place);
         if built.is_err() {
             Segment::unlink(id);
@@ -125,7 +127,9 @@ impl Segment {
         if geometry.total != shmem.len() {
             return Err(SegmentError::Corrupt("its sizes"));
         }
-        Ok(Segment { shmem, memory, geometry })
+        let segment = Segment { shmem, memory, geometry, known: AtomicU32::new(0) };
+        segment.ensure_topics()?;
+        Ok(segment)
     }
 
     /// Removes the name of a segment; those who have it mapped keep it. False: it belongs to another user (of a shared bus),
@@ -151,7 +155,34 @@ impl Segment {
         let g = &self.geometry;
         let reserved = &self.header().registry.topics_reserved;
         let from = reserved.load(Relaxed);
+        if from >= g.sizes.topics {
+            return Err(SegmentError::Corrupt("its number of topics"));
+        }
         let to = from.saturating_add(TOPICS_AT_ONCE).min(g.sizes.topics);
+        self.reserve_entries(from, to)?;
+        // Release: an index below it is only met by those who see the memory reserved.
+        reserved.store(to, Release);
+        step("memory: told");
+        Ok(())
+    }
+
+    /// Sees to it that the topic entries the header calls reserved are: touched without memory they would end the process.
+    pub fn ensure_topics(&self) -> Result<(), SegmentError> {
+        let known = self.known.load(Relaxed);
+        let reserved = self.header().registry.topics_reserved.load(Acquire);
+        if reserved > self.geometry.sizes.topics || reserved < known {
+            return Err(SegmentError::Corrupt("its number of topics"));
+        }
+        if reserved > known {
+            self.reserve_entries(known, reserved)?;
+            // Relaxed: to see it late is to do it twice.
+            self.known.store(reserved, Relaxed);
+        }
+        Ok(())
+    }
+
+    fn reserve_entries(&self, from: u32, to: u32) -> Result<(), SegmentError> {
+        let g = &self.geometry;
         for (section, each) in
             [(g.topics, size_of::<Topic>()), (g.rows, g.row_words() * 8), (g.names, size_of::<Name>())]
         {
@@ -159,9 +190,6 @@ impl Segment {
             reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
             step("memory: reserved");
         }
-        // Release: an index below it is only met by those who see the memory reserved.
-        reserved.store(to, Release);
-        step("memory: told");
         Ok(())
     }
 
@@ -194,6 +222,7 @@ impl Segment {
             members: self.section(g.members, g.sizes.members as usize),
             slots: self.section(g.ring, g.sizes.slab_bytes as usize / BLOCK),
             blocks: self.section::<Block>(g.slab, g.sizes.slab_bytes as usize / BLOCK),
+            max_message: g.sizes.max_message,
             topics: TopicTable {
                 all: self.section(g.topics, topics),
                 reserved: &header.registry.topics_reserved,
@@ -213,6 +242,16 @@ impl Segment {
     /// As many as topics; those not reserved must not be touched.
     pub fn names(&self) -> &[Name] {
         self.section(self.geometry.names, self.geometry.sizes.topics as usize)
+    }
+
+    #[cfg(any(fuzzing, all(test, not(loom))))]
+    pub fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+    /// All of it, for those who corrupt it.
+    #[cfg(any(fuzzing, all(test, not(loom))))]
+    pub fn words(&self) -> &[AtomicU64] {
+        self.section(0, self.geometry.total / size_of::<AtomicU64>())
     }
 
     /// `count` values of T at `offset`; T is one of layout's, made of atomics, so that any bytes are valid.

@@ -16,7 +16,8 @@
 //! checked, and the memory object's name is random.
 
 use crate::sync::step;
-use std::io::{self, ErrorKind, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -60,9 +61,26 @@ pub(super) const PARENT: &str = "/dev/shm";
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) const PARENT: &str = "/tmp";
 
+/// More than our text files hold.
+const SHORT: u64 = 256;
+
 /// Bytes free in the file system of the buses.
 pub(crate) fn free_bytes() -> u64 {
     rustix::fs::statvfs(PARENT).map_or(0, |fs| fs.f_bavail * fs.f_frsize)
+}
+
+/// The text of one of the small files below, whatever stands there: waits for no writer of a FIFO, follows no link, and
+/// reads no more than such a file holds.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+    read_short(&OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+}
+
+/// As `read_text`, of an open file. What is no UTF-8 is none of our texts either way.
+pub(crate) fn read_short(file: &File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.take(SHORT).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl Place {

@@ -3,7 +3,7 @@
 use super::lock::RegistryLock;
 use super::lost::{label_of, memory_ids, open};
 use super::mapping::Segment;
-use super::place::Place;
+use super::place::{Place, read_text};
 use super::presence::is_anyone_present;
 use super::witness::lives;
 use crate::layout::Identity;
@@ -16,10 +16,10 @@ use std::os::unix::fs::MetadataExt;
 /// death in the middle leaves what the next sweep finds.
 pub(crate) fn remove_bus(place: &Place) {
     for pointer in [place.pointer_in_making(), place.pointer()] {
-        match std::fs::read_to_string(&pointer) {
+        match read_text(&pointer) {
             Ok(id) if is_ours(&id) => remove_memory(place, &id),
             // Nothing else knows the name: the pointer stays for the next sweep.
-            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData) => continue,
+            Err(error) if error.kind() != ErrorKind::NotFound => continue,
             _ => {}
         }
         step("remove: memory gone");

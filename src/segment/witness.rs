@@ -2,12 +2,13 @@
 //! started. Within one PID namespace the second overrules the first: a process that runs is never taken for dead
 //! though a stray close() dropped its lock, and one that is gone or a zombie is dead though a forked child holds it.
 
+use super::place::read_short;
 use crate::layout::Identity;
 use crate::sync::step;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -74,7 +75,8 @@ fn fate(pid: u32) -> Fate {
                 Some(Errno::NOENT | Errno::SRCH)
             ) =>
         {
-            let found = Pid::from_raw(pid as i32).map(test_kill_process);
+            // None: a number no process has. Negative, it would mean a group.
+            let found = i32::try_from(pid).ok().and_then(Pid::from_raw).map(test_kill_process);
             if matches!(found, None | Some(Err(Errno::SRCH))) { Fate::Gone } else { Fate::Unknown }
         }
         Err(_) => Fate::Unknown,
@@ -139,7 +141,7 @@ pub(crate) fn lives(who: Option<Identity>, lock: &Path, mine: Identity) -> bool 
         return runs;
     }
     let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(lock) {
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(lock) {
         Ok(file) => file,
         // Somebody removed the file: nothing says that a member known by other means died.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return who.is_some(),
@@ -147,8 +149,7 @@ pub(crate) fn lives(who: Option<Identity>, lock: &Path, mine: Identity) -> bool 
         Err(_) => return true,
     };
     if who.is_none() {
-        let mut text = String::new();
-        let written = file.read_to_string(&mut text).ok().and_then(|_| parse(&text));
+        let written = read_short(&file).ok().and_then(|text| parse(&text));
         if let Some(runs) = written.and_then(|who| who.runs(mine)) {
             return runs;
         }

@@ -68,6 +68,7 @@ impl Heap {
         };
         heap.header.alloc.store((blocks * BLOCK) as u64, Relaxed);
         heap.header.registry.topics_reserved.store(topics as u32, Relaxed);
+        heap.header.registry.attached.store(members as u64, Relaxed);
         for (number, member) in (1..).zip(&heap.members) {
             let state = MemberState::new(number, 0, MemberState::ATTACHED);
             member.identity.state.store(state.0, Relaxed);
@@ -93,6 +94,7 @@ impl Heap {
             members: &self.members,
             slots: &self.slots,
             blocks: &self.blocks,
+            max_message: (self.blocks.len() * BLOCK / 2) as u64,
             topics: TopicTable { all: &self.topics, reserved },
             rows: &self.rows,
             row_words: 1,

@@ -15,11 +15,12 @@ use std::sync::Arc;
 fn make(heap: &Heap, name: &str) -> Option<TopicId> {
     let (table, name) = (heap.table(), name.as_bytes());
     let hash = name_hash(name);
-    assert_eq!(table.find_locked(name, hash), None);
+    assert_eq!(table.find_locked(name, hash), Ok(None));
     match table.make(name, hash) {
         Ok(id) => Some(id),
         Err(MakeError::Busy) => None,
         Err(MakeError::TableFull { .. }) => panic!("nobody subscribes: there is a place"),
+        Err(MakeError::Corrupt) => panic!("corrupt"),
     }
 }
 

@@ -86,7 +86,6 @@ impl Oracle {
     fn new() -> Oracle {
         let publisher = |index| Publisher { index, number: index + 1, pid: 1, limit: Limit::default() };
         let heap = Heap::new(64, MEMBERS as usize, CAPACITY);
-        heap.header.registry.attached.store(MEMBERS as u64, crate::sync::Ordering::Relaxed);
         Oracle {
             heap,
             topics: HashMap::new(),
@@ -109,7 +108,7 @@ impl Oracle {
         let (table, name) = (self.heap.table(), text(name));
         let hash = name_hash(&name);
         table.recover();
-        table.find_locked(&name, hash).map_or_else(|| table.make(&name, hash), Ok)
+        table.find_locked(&name, hash)?.map_or_else(|| table.make(&name, hash), Ok)
     }
 
     /// Takes note of the id `name` has by now; whose place it took is no more.
@@ -151,6 +150,7 @@ impl Oracle {
                 assert!(all_subscribed && !self.topics.contains_key(&name), "a place was lost");
             }
             Err(MakeError::Busy) => assert!(!self.dead.is_empty(), "nobody is in flight"),
+            Err(MakeError::Corrupt) => panic!("corrupt"),
         }
     }
 
@@ -158,8 +158,9 @@ impl Oracle {
     fn after_death(&mut self, made: u8) {
         self.heap.table().recover();
         let names: Vec<u8> = self.topics.keys().copied().collect();
-        let there =
-            |oracle: &Oracle, name: u8| oracle.heap.table().find_locked(&text(name), name_hash(&text(name)));
+        let there = |oracle: &Oracle, name: u8| {
+            oracle.heap.table().find_locked(&text(name), name_hash(&text(name))).expect("whole")
+        };
         for name in names {
             match there(self, name) {
                 Some(id) => assert_eq!(id, self.topics[&name], "a death gave a topic another id"),

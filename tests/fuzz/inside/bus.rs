@@ -1,0 +1,169 @@
+//! A whole bus, files and all, with three members in this thread, changed behind their backs. Beside that each call
+//! returns: a slab that is full has an honest reader to blame, or somebody says that the segment is corrupt.
+
+use super::{Input, segment::NAMES, vandal};
+use crate::bus::inside::{Attachment, Inspection};
+use crate::bus::{Drained, Head, Options, Sink};
+use crate::layout::Corrupt;
+use crate::segment::Segment;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Rounds in which everybody reads and looks after the bus, until there must be room.
+const ROUNDS: u64 = 8;
+
+struct Anything;
+
+impl Sink for Anything {
+    fn fits(&mut self, _len: usize) -> bool {
+        true
+    }
+    fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
+        copy(&mut vec![0; head.len]);
+    }
+    fn discard(&mut self) {}
+}
+
+struct Run {
+    options: Options,
+    members: Vec<(Attachment, HashMap<usize, crate::bus::inside::TopicRef>)>,
+    start: Instant,
+}
+
+pub fn run(data: &[u8]) {
+    let mut options = Options::new(format!("fuzz-{}", std::process::id()));
+    options.size = super::segment::SIZES.slab_bytes;
+    options.max_message = Some(super::segment::SIZES.max_message);
+    options.topics = 8;
+    options.members = 5;
+    let mut run = Run { options, members: Vec::new(), start: Instant::now() };
+    for (at, name) in NAMES.iter().enumerate().take(3) {
+        run.open();
+        if let Some((member, topics)) = run.members.last_mut() {
+            topics.extend(member.subscribe(name).ok().map(|live| (at, live.topic)));
+        }
+    }
+    let mut input = Input(data);
+    for _ in 0..100 {
+        if input.is_empty() || run.members.is_empty() {
+            break;
+        }
+        run.one(&mut input);
+    }
+    run.settle();
+    run.members.clear();
+    let place = crate::segment::Place::new(&run.options.name, run.options.mode);
+    crate::segment::remove_bus(&place);
+}
+
+impl Run {
+    fn open(&mut self) {
+        if let Ok(member) = Attachment::open(&self.options) {
+            self.members.push((member, HashMap::new()));
+        }
+    }
+
+    fn one(&mut self, input: &mut Input<'_>) {
+        let at = input.below(self.members.len());
+        let name = input.below(NAMES.len());
+        let (member, topics) = &mut self.members[at];
+        let healthy = match input.below(14) {
+            0..=4 => {
+                vandal::corrupt(input, member.segment());
+                Ok(())
+            }
+            5 | 6 => {
+                let len = input.u16() as usize % 4097;
+                publish(member, name, len).map(drop)
+            }
+            7 => drain(member),
+            8 => member.tick().map(drop),
+            9 => {
+                let now = self.start + Duration::from_millis(input.u16() as u64);
+                member.relieve(64, now, Duration::from_millis(1), Some(Duration::ZERO)).map(drop)
+            }
+            10 => match topics.remove(&name) {
+                Some(topic) => {
+                    member.unsubscribe(topic);
+                    Ok(())
+                }
+                None => match member.subscribe(NAMES[name]) {
+                    Ok(live) => {
+                        topics.insert(name, live.topic);
+                        Ok(())
+                    }
+                    Err(crate::TopicError::Corrupt) => Err(Corrupt),
+                    Err(_) => Ok(()),
+                },
+            },
+            11 => {
+                let place = crate::segment::Place::new(&self.options.name, self.options.mode);
+                if let Ok(other) = Segment::open(member.segment().id(), &place) {
+                    let _ = Inspection::default().look(other.header(), &other.parts());
+                }
+                Ok(())
+            }
+            12 => Err(Corrupt),
+            _ => {
+                self.open();
+                Ok(())
+            }
+        };
+        if healthy.is_err() {
+            // As both faces do: it leaves, and what it says from then on is the same.
+            let (mut member, _) = self.members.swap_remove(at);
+            member.leave();
+            assert!(
+                member.tick().is_err()
+                    && drain(&mut member).is_err()
+                    && publish(&mut member, name, 1).is_err()
+            );
+        }
+    }
+
+    /// Everybody reads and ticks; then a message finds room, or its publisher learns that the bus is corrupt.
+    fn settle(&mut self) {
+        for round in 0..ROUNDS {
+            let now = self.start + Duration::from_secs(1000 + round);
+            self.members.retain_mut(|(member, _)| {
+                let second = Duration::from_secs(1);
+                let done = drain(member)
+                    .and_then(|()| member.tick().map(drop))
+                    .and_then(|()| member.relieve(4096, now, second, Some(second)).map(drop));
+                member.disarm();
+                if done.is_err() {
+                    member.leave();
+                }
+                done.is_ok()
+            });
+        }
+        for (member, topics) in &mut self.members {
+            let Some(name) = topics.keys().next() else { continue };
+            assert_ne!(publish(member, *name, 4096), Ok(false), "full, and nobody says why");
+        }
+    }
+}
+
+/// Ok(false): full.
+fn publish(member: &mut Attachment, name: usize, len: usize) -> Result<bool, Corrupt> {
+    let topic = match member.topic(NAMES[name], Duration::ZERO) {
+        Ok(topic) => topic,
+        Err(crate::TopicError::Corrupt) => return Err(Corrupt),
+        Err(_) => return Ok(true),
+    };
+    match member.publish(topic, 0, &vec![7; len]) {
+        Err(crate::bus::inside::Refused::Corrupt) => Err(Corrupt),
+        result => Ok(result != Err(crate::bus::inside::Refused::Full)),
+    }
+}
+
+fn drain(member: &mut Attachment) -> Result<(), Corrupt> {
+    for _ in 0..64 {
+        match member.drain(256, &mut Anything) {
+            Drained::Corrupt => return Err(Corrupt),
+            Drained::All => return Ok(()),
+            Drained::More | Drained::Cut => {}
+        }
+    }
+    Ok(())
+}
