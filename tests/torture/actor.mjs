@@ -2,7 +2,7 @@
 
 import { open } from '../../js/index.mjs'
 import random from '../crash/random.js'
-import { account, message, says } from './messages.mjs'
+import { account, lengthOf, message, says } from './messages.mjs'
 import { KIND, Notebook, now } from './notes.mjs'
 import { optionsOf } from './plan.mjs'
 
@@ -33,9 +33,11 @@ export class Actor {
   #last = []
   #settle
   #closing = new Set()
+  /** Bytes to publish before the closing messages: nobody dead may hold the slab. */
+  #unpushed = 0
 
   /**
-   * @param {object} about its part of the plan: id, seed, witness, pause (ms), storm, burst
+   * @param {object} about its part of the plan: id, seed, witness, pause (ms), storm, heavy, burst
    * @param {object} round the plan's: bus, topics; and the folder of the notes
    * @param {(what: string, facts?: object) => void} say tells the one who runs the round
    * @param {() => void} die ends this thread at once
@@ -80,6 +82,7 @@ export class Actor {
       if (topic >= this.#round.heard) this.#subscribe(0, topic)
       this.#closing.add(topic)
     }
+    this.#unpushed = 2 * this.#round.bus.size
     this.#publishClosing()
   }
 
@@ -116,8 +119,8 @@ export class Actor {
 
   #choose(what) {
     if (this.#handles.size === 0) return void this.#open()
-    const { storm, witness } = this.#about
-    if (witness || what < (storm ? 0.3 : 0.8)) return this.#publishSome()
+    const { storm, witness, heavy } = this.#about
+    if (witness || heavy || what < (storm ? 0.3 : 0.8)) return this.#publishSome()
     if (what < 0.9) {
       for (let count = storm ? 1 + this.#next() * 12 : 1; count > 0; count--) {
         if (this.#next() < 0.52) this.#subscribe(this.#anyHandle(), this.#anyTopic())
@@ -161,7 +164,7 @@ export class Actor {
   #publishSome() {
     // Now and then it goes on although it was told to slow down.
     if (this.#full && this.#next() < 0.9) return
-    const topic = Math.floor(this.#next() * this.#round.topics)
+    const topic = this.#about.heavy ? this.#round.heavy : this.#anyTopic()
     const bus = this.#handles.get(this.#anyHandle())
     let count = 1 + Math.floor(this.#next() ** 2 * this.#about.burst)
     while (count-- > 0) if (!this.#publish(bus, topic) && this.#next() < 0.8) return
@@ -169,7 +172,7 @@ export class Actor {
 
   #publish(bus, topic) {
     const n = this.#n + 1
-    const what = message(this.#about.id, topic, n, this.#round.maxMessage)
+    const what = message(this.#about.id, topic, n, this.#round)
     const before = now()
     let isIn
     try {
@@ -262,6 +265,11 @@ export class Actor {
 
   #publishClosing() {
     const bus = this.#handles.values().next().value
+    while (this.#unpushed > 0 && !this.#full) {
+      // A frame has at least a block of header.
+      this.#unpushed -= 64 + lengthOf(this.#about.id, 0, this.#n + 1, this.#round)
+      this.#publish(bus, 0)
+    }
     for (const topic of this.#closing) {
       if (this.#full) return
       if (this.#ends.has(topic)) continue
@@ -269,7 +277,7 @@ export class Actor {
       while (!this.#ends.has(topic) && !this.#full) {
         const n = this.#n + 1
         this.#publish(bus, topic)
-        if (this.#n === n && says(this.#about.id, topic, n, this.#round.maxMessage)) this.#ends.set(topic, n)
+        if (this.#n === n && says(this.#about.id, topic, n, this.#round)) this.#ends.set(topic, n)
       }
     }
   }

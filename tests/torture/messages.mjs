@@ -25,13 +25,18 @@ function hash(publisher, topic, n) {
   return (h ^ (h >>> 15)) >>> 0
 }
 
-/** Whether it is raw, and how long: mostly small, a few as large as the bus takes. */
-function shape(publisher, topic, n, maxMessage) {
+/**
+ * Whether it is raw, and how long: mostly small, a few as large as the bus takes. Those of the heavy topic are large, so that
+ * who publishes there is mostly in the middle of it.
+ * @param {{ maxMessage: number, heavy?: number }} round
+ */
+function shape(publisher, topic, n, { maxMessage, heavy }) {
   const h = hash(publisher, topic, n)
-  const raw = (h & 1) === 1
+  const raw = topic === heavy || (h & 1) === 1
   const kind = (h >>> 1) % 1000
   const part = hash(publisher, topic, ~n) / 2 ** 32
   const largest = raw ? maxMessage : maxMessage - VALUE
+  if (topic === heavy) return { raw, length: maxMessage - Math.floor(part * (maxMessage / 2)) }
   const within = (limit) => Math.floor(part * Math.min(limit, largest))
   if (kind < 100) return { raw, length: within(HEAD) }
   if (kind < 700) return { raw, length: HEAD + within(300) }
@@ -41,9 +46,11 @@ function shape(publisher, topic, n, maxMessage) {
   return { raw, length: largest - (kind % 4) }
 }
 
+export const lengthOf = (publisher, topic, n, round) => shape(publisher, topic, n, round).length
+
 /** Whether the message is long enough to say whose it is. */
-export function says(publisher, topic, n, maxMessage) {
-  const { raw, length } = shape(publisher, topic, n, maxMessage)
+export function says(publisher, topic, n, round) {
+  const { raw, length } = shape(publisher, topic, n, round)
   return !raw || length >= HEAD
 }
 
@@ -53,8 +60,8 @@ function content(publisher, topic, n, length) {
 }
 
 /** The message as it is published. */
-export function message(publisher, topic, n, maxMessage) {
-  const { raw, length } = shape(publisher, topic, n, maxMessage)
+export function message(publisher, topic, n, round) {
+  const { raw, length } = shape(publisher, topic, n, round)
   if (!raw) return { raw, message: { publisher, topic, n, content: content(publisher, topic, n, length) } }
   const bytes = Buffer.from(content(publisher, topic, n, length))
   if (length >= HEAD) [publisher, topic, n, length].forEach((word, at) => void bytes.writeUInt32LE(word, at * 4))
@@ -78,6 +85,6 @@ export function account(received) {
 }
 
 /** What `account` has to give. */
-export function expected(publisher, topic, n, maxMessage) {
-  return account(message(publisher, topic, n, maxMessage).message)
+export function expected(publisher, topic, n, round) {
+  return account(message(publisher, topic, n, round).message)
 }

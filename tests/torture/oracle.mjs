@@ -136,7 +136,7 @@ function checkPublishers(order, publishers, last, plan, fault) {
           `${unknown - from.unknown} positions in between that nobody received`,
       )
     }
-    const is = expected(publisher, topic, n, plan.maxMessage)
+    const is = expected(publisher, topic, n, plan)
     if (is.length !== message.length || is.crc !== message.crc || is.raw !== message.raw) {
       fault(`torn: position ${position} should be number ${n}, ${JSON.stringify(is)}: ${describe(message)}`)
     }

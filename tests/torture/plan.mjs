@@ -28,6 +28,8 @@ export function planRound(seed, number, processes) {
     crowd,
     heard,
     topics: heard + (next() < 0.3 ? within(1, 2) : 0),
+    // The last one: of those that the witness does not hear, if there are any.
+    heavy: undefined,
     maxMessage,
     bus: {
       size,
@@ -43,6 +45,8 @@ export function planRound(seed, number, processes) {
     events: [],
   }
 
+  if (next() < 0.6) plan.heavy = plan.topics - 1
+
   let actors = 0
   const actor = (witness) => ({
     id: actors++,
@@ -50,6 +54,7 @@ export function planRound(seed, number, processes) {
     witness,
     pause: crowd ? 20 : any([0, 0, 1, 5, 20]),
     storm: next() < 0.25,
+    heavy: plan.heavy !== undefined && !witness && next() < 0.3,
     burst: any([1, 8, 64]),
   })
   const threads = (count) => Array.from({ length: count }, () => actor(false))

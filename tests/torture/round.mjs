@@ -49,8 +49,8 @@ export class Round {
 
   /** What the round's processes are told of the plan. */
   get #told() {
-    const { bus, topics, heard, maxMessage } = this.#plan
-    return { bus, topics, heard, maxMessage, folder: this.#folder }
+    const { bus, topics, heard, heavy, maxMessage } = this.#plan
+    return { bus, topics, heard, heavy, maxMessage, folder: this.#folder }
   }
 
   async run() {
