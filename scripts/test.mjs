@@ -12,7 +12,7 @@ const suites = {
   rust: () => run('cargo', ['test', '--locked', '--profile', 'tested']),
   kill: () => {
     const points = ['test', '--locked', '--profile', 'tested', '--features', 'kill-points']
-    run('cargo', [...points, '--test', 'kill', '--test', 'frozen'])
+    run('cargo', [...points, '--test', 'kill', '--test', 'frozen', '--', '--show-output'])
   },
   model: () =>
     run('cargo', ['test', '--locked', '--profile', 'tested', '--lib', '--target-dir', 'target/loom', 'model::'], {

@@ -40,6 +40,8 @@ pub struct Stage {
     /// Not paused: the keeper receives while it waits for others.
     pub keeper_reads: bool,
     pub neighbours: Vec<Person>,
+    /// The files of a dead member go with its place.
+    pub buries_files: bool,
     /// The longest that the living waited after a death.
     pub longest: Duration,
     /// The longest until nothing of the dead was left.
@@ -61,6 +63,7 @@ impl Stage {
             keeper: None,
             keeper_reads: true,
             neighbours: Vec::new(),
+            buries_files: false,
             longest: Duration::ZERO,
             settled: Duration::ZERO,
             logs,
@@ -269,9 +272,24 @@ impl Stage {
         self.settled = self.settled.max(waited);
     }
 
+    pub fn no_files_of(&mut self, victims: &[Person]) {
+        let bus = folder_of(&self.bus);
+        let numbers = victims.iter().map(|victim| victim.number).filter(|number| *number != 0);
+        let files: Vec<PathBuf> = numbers
+            .flat_map(|number| ["lock", "fifo"].map(|kind| bus.join(format!("{number}.{kind}"))))
+            .collect();
+        self.until("the files of the dead are gone", |_| match files.iter().find(|file| file.exists()) {
+            Some(file) => Err(format!("{}", file.display())),
+            None => Ok(()),
+        });
+    }
+
     /// One more comes, with a place, a semaphore and a topic of its own, and leaves; then every topic can be had.
     pub fn takes_a_newcomer(&mut self) {
         let mut newcomer = self.person(50);
+        // It looks for what dead buses left, and finds this one alive.
+        self.does(&mut newcomer, &format!("open-as {}-beside", self.bus));
+        self.does(&mut newcomer, "leave");
         self.does(&mut newcomer, "open");
         self.does(&mut newcomer, "subscribe 1");
         self.does(&mut newcomer, "subscribe 50");

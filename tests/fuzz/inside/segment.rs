@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
             }
             15 => {
                 let state = MemberState(parts.members[index as usize].identity.state.load(Acquire));
-                identity_of(&parts.members[index as usize]);
+                parts.members[index as usize].process();
                 if is_possible(header, state) && input.u8().is_multiple_of(4) {
                     let _ = reap(&parts, &topics, index, state);
                 } else {

@@ -51,6 +51,8 @@ pub fn play(stage: &mut Stage, point: &'static str, around: Around, deaths: &[De
         stage.all_neighbours("traffic");
     }
     stage.goes_on();
+    // Who died between detaching and removing its files leaves them to the next who attaches; and who buried it, too.
+    stage.buries_files = deaths.len() == 1 && !matches!(point, "leave: detached" | "detach: inaudible");
     let delivered: Vec<_> = deaths.iter().map(|death| death.delivered).collect();
     all_is_well(stage, &mut victims, &delivered);
 }

@@ -109,6 +109,9 @@ fn die_in_turn(stage: &mut Stage, point: &'static str, deaths: &[Death]) -> Vec<
 fn all_is_well(stage: &mut Stage, victims: &mut [Person], delivered: &[Option<bool>]) {
     stage.all_received_the_same(victims, delivered);
     stage.settles();
+    if stage.buries_files {
+        stage.no_files_of(victims);
+    }
     stage.takes_a_newcomer();
     stage.only_files_of_the_living();
     stage.all_leave();
