@@ -152,6 +152,7 @@ impl Shared {
 
     fn try_attach(&self, guard: &Guard, thread: u32) -> Result<Membership, OpenError> {
         self.topics().recover();
+        self.look().map_err(|_| OpenError::Corrupt("its header".into()))?;
         let parts = self.parts();
         let mine = Identity::mine();
         let newcomer = match self.choose_place(guard) {
@@ -208,9 +209,19 @@ impl Shared {
         buried
     }
 
-    /// Whether nobody is attached who lives.
+    /// Whether nobody is attached who lives. Where the table of members cannot be believed, their files tell.
     fn is_deserted(&self) -> bool {
-        self.parts().members.iter().all(|member| number_in_use(member).is_none_or(|_| !self.lives(member)))
+        let nobody = self
+            .parts()
+            .members
+            .iter()
+            .all(|member| number_in_use(member).is_none_or(|_| !self.lives(member)));
+        nobody && (self.look().is_ok() || !anyone_lives(&self.place))
+    }
+
+    /// As someone who sees it for the first time.
+    fn look(&self) -> Result<(), Corrupt> {
+        Inspection::default().look(self.segment.header(), &self.parts())
     }
 
     fn remove(&self, _guard: &Guard) {

@@ -3,6 +3,8 @@
 #![allow(missing_docs, reason = "a door for the fuzz targets alone")]
 
 mod bus;
+#[cfg(test)]
+mod cases;
 mod files;
 mod segment;
 mod vandal;

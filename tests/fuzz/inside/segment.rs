@@ -3,7 +3,7 @@
 
 use super::{Input, vandal};
 use crate::bus::inside::{
-    Fanout, Inspection, Interest, Publication, Publisher, Reader, Stall, cut_off, is_possible,
+    Fanout, Inspection, Interest, Publication, Publisher, Reader, Refused, Stall, cut_off, is_possible,
 };
 use crate::bus::{Head, Sink};
 use crate::layout::{Identity, MemberState, Parts, Sizes};
@@ -24,7 +24,9 @@ thread_local! {
 
 /// One segment for all runs, and what it looked like when it was new.
 fn ground() -> (Segment, Vec<u64>) {
-    let id = format!("/slabcast.{:016x}", std::process::id());
+    let mut random = [0; 8];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).expect("a number");
+    let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
     let segment = Segment::create(&id, &Place::new("fuzz", 0o600), SIZES).expect("a segment");
     // Whoever ends this process leaves nothing behind.
     Segment::unlink(&id);
@@ -63,15 +65,20 @@ impl Sink for Bodies {
 }
 
 pub fn run(data: &[u8]) {
+    fresh(|segment| Run::new(segment).all(&mut Input(data)));
+}
+
+/// The segment as it was when it was new.
+pub(super) fn fresh<T>(act: impl FnOnce(&Segment) -> T) -> T {
     GROUND.with(|(segment, new)| {
         for (word, value) in segment.words().iter().zip(new) {
             word.store(*value, Relaxed);
         }
-        Run::new(segment).all(&mut Input(data));
-    });
+        act(segment)
+    })
 }
 
-struct Run<'a> {
+pub(super) struct Run<'a> {
     segment: &'a Segment,
     place: Place,
     members: Vec<Member>,
@@ -80,7 +87,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     /// Three members, two of them subscribed, and some messages.
-    fn new(segment: &'a Segment) -> Run<'a> {
+    pub fn new(segment: &'a Segment) -> Run<'a> {
         let place = Place::new("fuzz-nobody-is-here", 0o600);
         let mut run = Run { segment, place, members: Vec::new(), ids: Vec::new() };
         for _ in 0..3 {
@@ -99,7 +106,7 @@ impl<'a> Run<'a> {
         self.segment.parts()
     }
 
-    fn topics(&self) -> Topics<'a> {
+    pub fn topics(&self) -> Topics<'a> {
         let segment = self.segment;
         Topics {
             header: segment.header(),
@@ -111,7 +118,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn attach(&mut self) {
+    pub fn attach(&mut self) {
         let parts = self.parts();
         let Ok(newcomer) = Newcomer::choose(self.segment.header(), &parts) else { return };
         attach(&parts, newcomer, Identity { pid: 1, started: 1, namespace: 1 }, 0, 0);
@@ -131,7 +138,7 @@ impl<'a> Run<'a> {
     }
 
     /// As `Attachment::find_or_make`.
-    fn find_or_make(&mut self, name: usize) -> Option<TopicId> {
+    pub fn find_or_make(&mut self, name: usize) -> Option<TopicId> {
         let (topics, name) = (self.topics(), NAMES[name].as_bytes());
         self.segment.ensure_topics().ok()?;
         topics.recover();
@@ -168,15 +175,38 @@ impl<'a> Run<'a> {
         reader.begin(&parts, interest, id);
     }
 
-    fn publish(&mut self, member: usize, name: usize, len: usize) {
+    #[cfg(test)]
+    pub fn drain(&mut self, member: usize) -> crate::bus::Drained {
+        let Member { reader, interest, .. } = &mut self.members[member];
+        reader.drain(&self.segment.parts(), interest, 1000, &mut Bodies { room: usize::MAX, count: 0 })
+    }
+    #[cfg(test)]
+    pub fn look(&mut self, member: usize) -> Result<(), crate::layout::Corrupt> {
+        self.members[member].inspection.look(self.segment.header(), &self.segment.parts())
+    }
+    #[cfg(test)]
+    pub fn is_sound(&self, member: usize) -> bool {
+        self.members[member].reader.is_sound(&self.parts())
+    }
+    #[cfg(test)]
+    pub fn arm(&mut self, member: usize) {
+        let parts = self.parts();
+        self.members[member].reader.arm(&parts);
+        self.members[member].reader.disarm(&parts);
+    }
+
+    /// None: no such topic.
+    pub fn publish(&mut self, member: usize, name: usize, len: usize) -> Option<Result<u64, Refused>> {
         let (parts, hash) = (self.parts(), name_hash(NAMES[name].as_bytes()));
-        let Some(topic) = self.topics().find(NAMES[name].as_bytes(), hash) else { return };
+        let topic = self.topics().find(NAMES[name].as_bytes(), hash)?;
         let Member { publisher, fanout, .. } = &mut self.members[member];
         let what = Publication { topic, hash: hash_bits(hash), flags: 0, time_ms: 1 };
         let nudge = |index: usize| fanout.nudge(&parts, &self.place, index as u32);
-        if publisher.publish(&parts, what, &vec![7; len], nudge).is_ok() {
+        let published = publisher.publish(&parts, what, &vec![7; len], nudge);
+        if published.is_ok() {
             fanout.post_row(&parts, &self.place, parts.row(topic.index));
         }
+        Some(published)
     }
 
     fn all(&mut self, input: &mut Input<'_>) {
