@@ -151,7 +151,8 @@ class Walk {
 
   #enter(object, p) {
     const depth = this.#depth + this.#frames.length
-    if (depth >= MAX_LEVELS) throw tooDeep()
+    // What has no parts is no level: it comes from as deep as a number does.
+    if (depth >= MAX_LEVELS && !types.isRegExp(object) && !Extension.is(object)) throw tooDeep()
     if (isArray(object)) {
       if (depth < DEEP) return writeArray(object, p, depth)
       const { length } = object

@@ -6,9 +6,11 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { mutants } from './mutants.mjs'
+import { hostile } from './hostile.mjs'
+import { mutants as protocol } from './mutants.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
+const mutants = [...protocol, ...hostile]
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const chosen = mutants.filter(

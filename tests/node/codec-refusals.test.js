@@ -158,6 +158,17 @@ test('a toJSON that never ends is refused as too deep', () => {
   assert.throws(() => encode(make()), { code: 'ERR_NOT_SERIALIZABLE', message: /1,000 levels/ })
 })
 
+test('what has no parts stands inside as many levels as a number', () => {
+  const extension = decode(Buffer.from('d47f05', 'hex'))
+  for (const leaf of [1, /a/g, new Date(1), Buffer.from('b'), new Float64Array(1), 5n, undefined, extension]) {
+    let value = leaf
+    for (let i = 0; i < 1000; i++) value = [value]
+    let back = decode(encode(value))
+    for (let i = 0; i < 1000; i++) [back] = back
+    assert.deepStrictEqual(back, leaf)
+  }
+})
+
 test('more levels than allowed are corrupt when read', () => {
   const nested = (levels) => Buffer.concat([Buffer.alloc(levels, 0x91), Buffer.from([1])])
   let value = decode(nested(1000))

@@ -499,6 +499,21 @@ test('ERR_CORRUPT: a bus that is lost tells each handle once by `error`; every l
   assert.deepStrictEqual(calls, [])
 })
 
+test('whoever opens a lost bus at once, before it was told of, has a new one', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  const errors = []
+  bus.on('error', ({ code }) => errors.push(code))
+  corrupt(name)
+  assert.throws(() => bus.publish('t', 1), { code: 'ERR_CORRUPT' })
+  const anew = openBus(t, { name })
+  const seen = []
+  anew.subscribe('t', (message) => seen.push(message))
+  assert.strictEqual(anew.publish('t', 1), true)
+  await until(() => seen.length === 1)
+  assert.deepStrictEqual(errors, ['ERR_CORRUPT'])
+})
+
 test('a lost bus without an `error` listener ends the process, as any emitter’s error does', async (t) => {
   const name = uniqueName()
   const child = run(

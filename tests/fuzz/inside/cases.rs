@@ -30,6 +30,16 @@ fn an_alloc_that_went_back_or_stands_on_no_block_or_at_the_end_of_all_positions(
 }
 
 #[test]
+fn an_alloc_below_the_first_there_is() {
+    fresh(|segment| {
+        let look = || Inspection::default().look(segment.header(), &segment.parts());
+        assert_eq!(look(), Ok(()));
+        segment.header().alloc.store(64, Relaxed);
+        assert_eq!(look(), Err(Corrupt));
+    });
+}
+
+#[test]
 fn a_slot_that_leads_to_another_frame_is_not_finalised() {
     on_fresh(|segment, _| {
         let parts = segment.parts();
@@ -330,4 +340,14 @@ fn a_segment_whose_header_lies_is_not_joined() {
     assert_eq!(looks(&Segment::open(&id, &place).expect("whole")), Ok(()));
     at.segment().header().registry.topics_reserved.store(u32::MAX, Relaxed);
     assert!(Segment::open(&id, &place).is_err());
+}
+
+#[test]
+fn who_left_publishes_no_more() {
+    let mut at = Attachment::open(&options("left")).expect("open");
+    let other = Attachment::open(&options("left")).expect("open");
+    let topic = at.topic("t", Duration::ZERO).expect("a topic");
+    at.leave();
+    assert_eq!(at.publish(topic, 0, &[1]), Err(Refused::Corrupt));
+    assert_eq!(other.segment().header().tail.load(Relaxed), 0);
 }
