@@ -382,6 +382,7 @@ impl Attachment {
     pub fn arm(&mut self) {
         if let Some(membership) = &self.membership {
             membership.semaphore.empty();
+            step("sleep: emptied");
             self.reader.arm(&self.shared.parts());
         }
     }
