@@ -177,7 +177,7 @@ test('stallTimeout Infinity: false, then ERR_OUTBOX_FULL for as long as it is st
   })
   const most = grown()
   t.diagnostic(`120 MB were offered: ${JSON.stringify(seen)}; publisher and stopped reader grew by ${inMiB(most)}`)
-  assert.ok(seen.true > 8 && seen.true < 16, `${seen.true} in the slab`)
+  assert.ok(seen.true > 8 && seen.true <= 16, `${seen.true} in the slab`)
   assert.ok(seen.false > 1800 && seen.false < 2097, `${seen.false} in the outbox`)
   assert.ok(seen.facts.needed > seen.facts.available)
   assert.ok(Math.max(...most) < BOUND)
