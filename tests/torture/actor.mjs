@@ -244,9 +244,10 @@ export class Actor {
     // From inside a listener, as users do.
     if (this.#phase === 'going' && !this.#about.witness) {
       const what = this.#next()
-      if (what < 0.003) this.#unsubscribe(id)
-      else if (what < 0.006) this.#act('in a listener', () => this.#subscribe(0, this.#anyTopic()))
-      else if (what < 0.01) this.#act('in a listener', () => this.#publishSome())
+      if (what < 0.01) this.#unsubscribe(id)
+      else if (what < 0.02) this.#unsubscribe(this.#anyOf(topic))
+      else if (what < 0.04) this.#act('in a listener', () => this.#subscribe(0, what < 0.03 ? topic : this.#anyTopic()))
+      else if (what < 0.05) this.#act('in a listener', () => this.#publishSome())
     }
   }
 
@@ -306,6 +307,11 @@ export class Actor {
 
   #any(list) {
     return list[Math.floor(this.#next() * list.length)]
+  }
+
+  /** A subscription to the topic, perhaps one that is to get the same message next. */
+  #anyOf(topic) {
+    return this.#any([...this.#subscriptions].filter(([, one]) => one.topic === topic).map(([id]) => id))
   }
 
   #anyHandle() {
