@@ -1,5 +1,6 @@
-// Proves that the models bite: applies each mutant to a copy of the tree, runs the test it names, and requires that it
-// fails. `node tests/mutants/run.mjs [--no-baseline] [--list] [--why] [part of a rule or name]...`
+// Proves that the tests bite: applies each mutant to a copy of the tree, runs the test it names, and requires that it
+// fails. `kill::...` is a case of tests/kill, or a part of the names of several.
+// `node tests/mutants/run.mjs [--no-baseline] [--list] [--why] [part of a rule or name]...`
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,9 +9,10 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostile } from './hostile.mjs'
 import { mutants as protocol } from './mutants.mjs'
+import { mutants as repairs } from './repairs.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
-const mutants = [...protocol, ...hostile]
+const mutants = [...protocol, ...repairs, ...hostile]
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const chosen = mutants.filter(
@@ -38,6 +40,7 @@ function apply(mutant, tree) {
 }
 
 const isModel = (test) => test.startsWith('model::')
+const isCase = (test) => test.startsWith('kill::')
 
 function cargo(tree, test, args) {
   const env = {
@@ -50,8 +53,16 @@ function cargo(tree, test, args) {
     CARGO_INCREMENTAL: '1',
     RUST_BACKTRACE: '0',
     RUSTFLAGS: isModel(test) ? '--cfg loom' : '',
+    SLABCAST_CASE: test.slice('kill::'.length),
+    // What is broken is often waited for.
+    SLABCAST_WATCHDOG: '10',
   }
-  const all = ['test', '--release', '--lib', ...args]
+  const all = [
+    'test',
+    '--release',
+    ...(isCase(test) ? ['--features', 'kill-points', '--test', 'kill'] : ['--lib']),
+    ...args,
+  ]
   return spawnSync('cargo', all, { cwd: tree, env, encoding: 'utf8', timeout: watchdogMs, killSignal: 'SIGKILL' })
 }
 
@@ -60,7 +71,8 @@ function run(tree, test) {
   const build = cargo(tree, test, ['--no-run', '-q'])
   if (build.status !== 0) return { result: 'broken', seconds: 0, output: build.stderr }
   const start = Date.now()
-  const { status, stdout, stderr } = cargo(tree, test, ['-q', test, '--', '--exact'])
+  const name = isCase(test) ? 'the_living_lose_nothing_whoever_dies_where' : test
+  const { status, stdout, stderr } = cargo(tree, test, ['-q', name, '--', '--exact'])
   const seconds = (Date.now() - start) / 1000
   const output = `${stdout}\n${stderr}`
   if (status === null) return { result: 'endless', seconds, output }
