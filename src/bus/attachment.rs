@@ -361,12 +361,14 @@ impl Attachment {
 
     /// What was missed, in the order in which it was noticed; to be told before what was drained since. Each with the
     /// position from which its topic is read again: a subscription from there on missed nothing of it.
-    pub fn take_gaps(&mut self) -> Vec<(Gap, u64)> {
-        let gaps = std::mem::take(&mut self.gaps);
+    /// Only those that come before position `next`, the first that is still to be handed out.
+    pub fn take_gaps(&mut self, next: u64) -> Vec<(Gap, u64)> {
+        let (gaps, later) = std::mem::take(&mut self.gaps).into_iter().partition(|gap| gap.position <= next);
+        self.gaps = later;
         let named = |Missed { topic, from, to, position }| {
             (Gap { topic: self.topic_name(topic).unwrap_or_default(), from, to }, position)
         };
-        gaps.into_iter().map(named).collect()
+        Vec::into_iter(gaps).map(named).collect()
     }
 
     #[cfg(feature = "node")]

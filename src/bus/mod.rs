@@ -275,11 +275,12 @@ impl Bus {
             }
             self.take_in()?;
         }
-        // What was missed is told before what came since.
         if self.at.take_split() {
             return Err(RecvError::Split);
         }
-        let gaps = self.at.take_gaps();
+        // What was missed is told before what came since, and after what was taken in before.
+        let next = self.inbox.front().map_or(u64::MAX, |message| message.position);
+        let gaps = self.at.take_gaps(next);
         if !gaps.is_empty() {
             return Err(RecvError::Gap(gaps.into_iter().map(|(gap, _)| gap).collect()));
         }

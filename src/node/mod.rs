@@ -191,7 +191,7 @@ impl Member {
 
     #[napi]
     pub fn take_gaps(&self) -> Vec<GapWords> {
-        let gaps = self.hot.borrow_mut().attachment.take_gaps();
+        let gaps = self.hot.borrow_mut().attachment.take_gaps(u64::MAX);
         gaps.into_iter()
             .map(|(gap, position)| GapWords {
                 topic: gap.topic,

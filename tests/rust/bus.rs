@@ -221,6 +221,34 @@ fn what_was_missed_before_an_unsubscribe_is_not_told_to_the_next_subscription() 
 }
 
 #[test]
+fn what_was_taken_in_before_a_gap_is_received_before_it() {
+    let options = Options { size: 64 << 10, stall_timeout: Some(Duration::ZERO), ..options() };
+    let mut publisher = Bus::open(options.clone()).expect("open");
+    let mut stuck = Bus::open(options).expect("open");
+    stuck.subscribe("t").expect("subscribe");
+    for n in 1..=3u64 {
+        publisher.publish("t", &n).expect("publish");
+    }
+    // Takes all three in, and hands one out.
+    assert_eq!(stuck.try_recv().expect("recv").expect("a message").sequence(), 1);
+    for n in 4..=2000u64 {
+        publisher.publish("t", &n).expect("publish");
+    }
+    // Here it notices that it was cut off.
+    stuck.subscribe("new").expect("subscribe");
+    for sequence in [2, 3] {
+        assert_eq!(stuck.try_recv().expect("recv").expect("a message").sequence(), sequence);
+    }
+    let from_and_to = match stuck.try_recv() {
+        Err(RecvError::Gap(gaps)) => gaps.iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>(),
+        other => panic!("expected a gap, got {other:?}"),
+    };
+    assert_eq!(from_and_to, [(4, 2000)]);
+    publisher.publish("t", "on").expect("publish");
+    assert_eq!(stuck.recv_timeout(LONG).expect("recv").expect("a message").sequence(), 2001);
+}
+
+#[test]
 fn publishing_to_oneself_without_receiving_ends_in_an_error_not_in_a_hang() {
     let options = Options { size: 64 << 10, inbox: 4096, ..options() };
     let mut bus = Bus::open(options).expect("open");
