@@ -74,7 +74,7 @@ pub struct Member {
 impl Member {
     /// Attaches this thread; `on_wake` is called from the event loop while there is something to look at. `defer` is
     /// `setImmediate`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open(
         env: Env,
         options: OpenOptions,
@@ -120,20 +120,20 @@ impl Member {
         Ok(Member { hot, wakeup: wakeup.map_err(Failure::system)? })
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn facts(&self) -> Facts {
         let hot = self.hot.borrow();
         Facts { member: hot.attachment.number(), max_message: hot.attachment.max_message() as f64 }
     }
 
     /// The functions of `hot.rs`, bound to this member.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn hot<'env>(&self, env: &'env Env) -> napi::Result<Object<'env>> {
         hot::functions(env, &self.hot)
     }
 
     /// The topic of that name, made if need be; waits for the registry at most `wait_ms`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn topic(&self, name: String, wait_ms: f64) -> Either<TopicWords, Failure> {
         let wait = Duration::from_secs_f64(wait_ms / 1000.0);
         match self.hot.borrow().attachment.topic(&name, wait) {
@@ -142,7 +142,7 @@ impl Member {
         }
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn subscribe(&self, name: String) -> Either<TopicWords, Failure> {
         match self.hot.borrow_mut().attachment.subscribe(&name) {
             Ok(live) => Either::A(words(live.topic, live.from)),
@@ -150,20 +150,20 @@ impl Member {
         }
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn unsubscribe(&self, topic: TopicWords) {
         self.hot.borrow_mut().attachment.unsubscribe(topic.into());
     }
 
     /// Where a further subscription to a topic this thread reads begins.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn tail(&self) -> f64 {
         self.hot.borrow().attachment.tail() as f64
     }
 
     /// While a publish of `len` bytes finds no room, about every `interval_ms`: cuts off who has been stuck for
     /// `stall_timeout_ms` (Infinity: nobody) and reaps the dead. 1: look again at once; 0: not; 3: corrupt.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn relieve(&self, len: u32, interval_ms: f64, stall_timeout_ms: f64) -> u32 {
         let interval = Duration::from_secs_f64(interval_ms / 1000.0);
         let timeout = Duration::try_from_secs_f64(stall_timeout_ms / 1000.0).ok();
@@ -172,24 +172,24 @@ impl Member {
     }
 
     /// There was room again.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn relieved(&self) {
         self.hot.borrow_mut().attachment.relieved();
     }
 
     /// Every second. 1: there is something to drain; 0: not; 3: corrupt.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn tick(&self) -> u32 {
         hot::status(self.hot.borrow_mut().attachment.tick())
     }
 
     /// True once: another bus of the same name was made after this one's files had been removed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_split(&self) -> bool {
         self.hot.borrow_mut().attachment.take_split()
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment.take_gaps(u64::MAX);
         gaps.into_iter()
@@ -202,25 +202,25 @@ impl Member {
             .collect()
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn stats(&self) -> StatsWords {
         self.hot.borrow_mut().attachment.stats().into()
     }
 
     /// Wakes this thread's loop in its next turn.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn post_self(&self) {
         self.hot.borrow().attachment.post_self();
     }
 
     /// Whether this member keeps the process alive.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn set_ref(&self, referenced: bool) {
         self.wakeup.set_ref(referenced);
     }
 
     /// Leaves the bus; nothing is woken any more. Idempotent.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn close(&mut self) {
         // First: nobody polls the descriptor any more that leaving closes.
         self.wakeup.close();
