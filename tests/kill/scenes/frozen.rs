@@ -59,7 +59,7 @@ pub fn play(
         }
     }
     let start = Instant::now();
-    end(stage, &mut frozen, ending, death.does);
+    release(&frozen, ending);
     for person in &mut waiting {
         let Fate::Answered(answer) = stage.fate(person) else { panic!("{} ended", person.id) };
         assert!(!answer.starts_with("error"), "{answer}");
@@ -72,26 +72,33 @@ pub fn play(
         stage.does(&mut person, "leave");
         person.player.end();
     }
+    // It may have subscribed, and does not read: it leaves first.
+    if ending == Ending::GoesOn {
+        end(stage, &mut frozen, ending, death.does);
+    }
     stage.goes_on();
+    if ending == Ending::Killed {
+        end(stage, &mut frozen, ending, death.does);
+    }
     let delivered = if ending == Ending::Killed { death.delivered } else { Some(false) };
     all_is_well(stage, &mut [frozen], &[delivered]);
 }
 
-/// It is stopped no longer. What it goes on to do is done, and then it leaves.
+/// It is stopped no longer. Who waits for what it held waits from here on, and not until its corpse is cleared away.
+pub fn release(frozen: &Person, ending: Ending) {
+    frozen.player.signal(if ending == Ending::Killed { Signal::KILL } else { Signal::CONT });
+}
+
+/// One that was released is dead, or has done what it was about to do and leaves.
 pub fn end(stage: &mut Stage, frozen: &mut Person, ending: Ending, does: &str) {
-    match ending {
-        Ending::Killed => {
-            frozen.player.signal(Signal::KILL);
-            assert_eq!(stage.fate(frozen), Fate::Killed);
-        }
-        Ending::GoesOn => {
-            frozen.player.signal(Signal::CONT);
-            let Fate::Answered(answer) = stage.fate(frozen) else { panic!("it goes on") };
-            assert!(!answer.starts_with("error"), "{does}: {answer}");
-            if answer != "left" {
-                stage.does(frozen, "leave");
-            }
-        }
+    if ending == Ending::Killed {
+        assert_eq!(stage.fate(frozen), Fate::Killed);
+        return;
+    }
+    let Fate::Answered(answer) = stage.fate(frozen) else { panic!("it goes on") };
+    assert!(!answer.starts_with("error"), "{does}: {answer}");
+    if answer != "left" {
+        stage.does(frozen, "leave");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Deaths and freezes with a story of their own.
 
 use super::amid::{Around, begin};
-use super::frozen::{Ending, end};
+use super::frozen::{Ending, end, release};
 use super::{all_is_well, alone, dies_at, stops_at, victim};
 use crate::member::{Got, TRAFFIC, name_of};
 use crate::stage::{Fate, Person, Stage};
@@ -109,8 +109,9 @@ pub fn posted_to_and_not_drained(stage: &mut Stage, point: &str, ending: Ending)
         stage.goes_on_without_hearing_of(11);
         all_is_well(stage, &mut [], &[]);
     } else {
-        end(stage, &mut reader, ending, "sleep");
+        release(&reader, ending);
         stage.goes_on();
+        end(stage, &mut reader, ending, "sleep");
         all_is_well(stage, &mut [reader], &[Some(false)]);
     }
 }
@@ -131,10 +132,11 @@ pub fn nobody_gets_the_lock(stage: &mut Stage, point: &str, ending: Ending) {
     }
     stage.goes_on();
     let start = Instant::now();
-    end(stage, &mut holder, ending, "subscribe 20");
+    release(&holder, ending);
     stage.does(&mut subscriber, "subscribe 30");
     stage.does(&mut opener, "open");
     stage.longest = stage.longest.max(start.elapsed());
+    end(stage, &mut holder, ending, "subscribe 20");
     for person in [&mut subscriber, &mut opener] {
         stage.does(person, "leave");
     }
@@ -151,6 +153,7 @@ pub fn a_leaver_without_the_lock(stage: &mut Stage, point: &str, ending: Ending)
     stops_at(stage, &mut holder, point, 0, "subscribe 20");
     assert_eq!(stage.does(&mut leaver, "leave"), "left");
     stage.goes_on();
+    release(&holder, ending);
     end(stage, &mut holder, ending, "subscribe 20");
     stage.goes_on();
     // `leaver` lives until the end: nothing but its word says that it left.
@@ -170,8 +173,9 @@ pub fn its_place_is_taken_while_it_leaves(stage: &mut Stage, point: &str, ending
         if members.contains(&number) { Err(format!("{members:?}")) } else { Ok(()) }
     });
     let mut next = victim(stage, 12, "open; subscribe 0-2; follow");
-    end(stage, &mut leaver, ending, "leave");
+    release(&leaver, ending);
     stage.goes_on();
+    end(stage, &mut leaver, ending, "leave");
     let number = next.number;
     let audit = stage.audit();
     assert!(audit.reading.contains(&number), "{audit:?}");
@@ -196,9 +200,10 @@ pub fn an_opener_waits_for_the_last_leaver(stage: &mut Stage, point: &str, endin
     }
     assert_eq!(opener.player.heard(), None, "the lock is held");
     let start = Instant::now();
-    end(stage, &mut leaver, ending, "leave");
+    release(&leaver, ending);
     answered_well(stage, &mut opener);
     stage.longest = stage.longest.max(start.elapsed());
+    end(stage, &mut leaver, ending, "leave");
     stage.does(&mut opener, "leave");
     alone::opens_anew(stage);
     stage.all_leave();
@@ -219,9 +224,10 @@ pub fn an_opener_holds_the_lock_of_a_bus_that_goes(stage: &mut Stage, point: &st
     stage.goes_on();
     assert_eq!(opener.player.heard(), None, "the lock is held");
     let start = Instant::now();
-    end(stage, &mut holder, ending, "subscribe 20");
+    release(&holder, ending);
     answered_well(stage, &mut opener);
     stage.longest = stage.longest.max(start.elapsed());
+    end(stage, &mut holder, ending, "subscribe 20");
     stage.does(&mut opener, "leave");
     stage.goes_on();
     all_is_well(stage, &mut [opener, last, holder], &[Some(false); 3]);
