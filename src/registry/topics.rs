@@ -3,6 +3,9 @@
 //!
 //! A change under the lock is bracketed by `dirty`: a holder killed in the middle leaves it set, and the next one
 //! rebuilds buckets and chains from the entries whose state vouches for them. No step needs an undo of its own.
+//!
+//! Relaxed, where nothing else is said: the lock orders its holders (the kernel's locks are barriers), and a lookup without
+//! it believes nothing before an acquire of the state, which is stored last, and again after it has read.
 
 use super::TopicId;
 use crate::layout::Header;
