@@ -77,7 +77,6 @@ impl Heap {
     }
 
     /// Makes every entry a live topic without a name, where no name is looked up.
-    #[cfg_attr(not(loom), expect(dead_code))] // for models alone
     pub fn with_topics(self) -> Heap {
         for topic in &self.topics {
             topic.state.store(TopicState::new(1, TopicState::VALID).0, Relaxed);
@@ -114,7 +113,6 @@ impl Heap {
 }
 
 /// The id of an entry `with_topics` made.
-#[cfg_attr(not(loom), expect(dead_code))] // for models alone
 pub(crate) fn topic(index: u32) -> TopicId {
     TopicId { index, generation: 1 }
 }

@@ -3,4 +3,5 @@
 
 #[path = "../model/heap.rs"]
 mod heap;
+mod messages;
 mod registry;
