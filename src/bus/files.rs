@@ -3,7 +3,7 @@
 
 use super::shared::{Membership, Shared};
 use crate::layout::Identity;
-use crate::segment::{Guard, LockError, PlaceError, RegistryLock, Witness};
+use crate::segment::{Guard, LockError, PlaceError, RegistryLock, Witness, read_text};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) enum Pointer {
 
 impl Shared {
     pub(super) fn pointer(&self) -> Pointer {
-        match std::fs::read_to_string(self.place.pointer()) {
+        match read_text(&self.place.pointer()) {
             Ok(id) if id == self.segment.id() => Pointer::Here,
             Ok(_) => Pointer::Elsewhere,
             Err(error) if error.kind() == ErrorKind::NotFound => Pointer::Gone,
@@ -31,12 +31,18 @@ impl Shared {
         }
     }
 
+    /// Whether what lies in the folder is this bus'. Where that cannot be told, nothing of it is touched.
+    pub(super) fn owns_files(&self) -> bool {
+        matches!(self.pointer(), Pointer::Here | Pointer::Gone)
+    }
+
     /// The right to change the registry. A member lives, so that a lock file that is gone was removed from outside, and is
     /// made anew.
     pub fn lock_registry(&self, wait: Duration) -> Result<Guard, LockError> {
         let lock = self.lock();
         match lock.acquire(wait) {
-            Err(LockError::Stale) => {}
+            // Closed: another that saw everybody leave has removed the bus.
+            Err(LockError::Stale) if self.segment.is_open() => {}
             result => return result,
         }
         self.place.ensure()?;

@@ -8,6 +8,7 @@ mod held;
 mod inspection;
 mod interest;
 mod message;
+mod opening;
 mod options;
 mod publisher;
 mod reader;

@@ -3,34 +3,28 @@
 
 use super::failures::os;
 use super::fanout::Fanout;
-use super::files::Pointer;
 use super::inspection::{Inspection, is_possible};
 use crate::error::OpenError;
-use crate::layout::{Corrupt, Identity, MemberState, Parts, Sizes};
+use crate::layout::{Corrupt, Identity, MemberState, Parts};
 use crate::reap::reap;
 use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use};
 use crate::segment::{
-    Generation, Guard, LockError, Place, PlaceError, Presence, RegistryLock, Segment, SegmentError, Witness,
-    anyone_lives, is_alive, is_anyone_present, is_ours, named, nameless, read_text, remove_all_member_files,
-    remove_bus, remove_memory, sweep, unlink_memory,
+    Generation, Guard, LockError, Place, Presence, RegistryLock, Segment, Witness, anyone_lives, is_alive,
+    remove_bus, unlink_memory,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
 use crate::wake::Semaphore;
 use dashmap::DashMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 /// How long opening, subscribing and leaving wait for the registry lock: its holders need microseconds.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(if cfg!(fuzzing) { 1 } else { 5000 });
 
-/// Each failed try means that somebody else removed the bus at that moment; this often, it is something else.
-const TRIES: usize = 1000;
-
 /// The buses this process has open. Threads that open the same one share its mapping.
-static OPEN: LazyLock<DashMap<PathBuf, Weak<Shared>>> = LazyLock::new(DashMap::new);
+pub(super) static OPEN: LazyLock<DashMap<PathBuf, Weak<Shared>>> = LazyLock::new(DashMap::new);
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -56,66 +50,19 @@ pub(crate) struct Membership {
 }
 
 impl Shared {
-    /// Opens the bus at `place`, or makes it, and attaches the calling thread to it.
-    pub fn open(place: Place, sizes: Sizes, thread: u32) -> Result<(Arc<Shared>, Membership), OpenError> {
-        sweep(&place);
-        for _ in 0..TRIES {
-            match Shared::try_open(&place, sizes, thread) {
-                // The last member removed it in the middle: what it removed is gone, the next try makes it anew.
-                Err(Attempt::Again) => continue,
-                Err(Attempt::Failed(error)) => return Err(error),
-                Ok(open) => return Ok(open),
-            }
-        }
-        Err(os(place.folder(), io::ErrorKind::NotFound.into()))
-    }
-
-    fn try_open(place: &Place, sizes: Sizes, thread: u32) -> Result<(Arc<Shared>, Membership), Attempt> {
-        place.ensure()?;
-        let lock = RegistryLock::open(place)?;
-        let guard = lock.acquire(LOCK_WAIT)?;
-        step("open: locked");
-        let known = OPEN.get(place.folder()).and_then(|weak| weak.upgrade());
-        let known = known.filter(|shared| !shared.process.is_past());
-        let pointer = match read_text(&place.pointer()) {
-            Ok(id) => Some(id),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            // Not to be read is not the same as not there: no second bus is made beside a living one.
-            Err(error) => return Err(Attempt::Failed(PlaceError::io(&place.pointer(), error).into())),
-        };
-        let attach = |shared: Arc<Shared>| {
-            let membership = shared.attach(&guard, thread)?;
-            Ok((shared, membership))
-        };
-        if let Some(shared) = known.as_ref().filter(|shared| pointer.as_deref() == Some(shared.segment.id()))
-        {
-            return attach(shared.clone());
-        }
-        let pointed = pointer.map_or(Ok(None), |id| open_existing(&id, place))?;
-        let (segment, _making) =
-            match pointed.map_or_else(|| find_lost(place), |segment| Ok(Some(segment)))? {
-                Some(segment) => (segment, None),
-                // Memory without anybody present is swept.
-                None => {
-                    let making = present(place)?;
-                    (create(place, sizes)?, Some(making))
-                }
-            };
-        if let Some(shared) = known.filter(|shared| shared.segment.id() == segment.id()) {
-            // Its files were removed: the lock just taken is a new one.
-            shared.set_lock(lock);
-            return attach(shared);
-        }
-        let shared = Arc::new(Shared {
+    pub(super) fn new(segment: Segment, place: &Place, lock: Arc<RegistryLock>) -> Arc<Shared> {
+        Arc::new(Shared {
             segment,
             place: place.clone(),
             lock: Mutex::new(lock),
             names: DashMap::new(),
             process: Generation::mine(),
-        });
-        let opened = attach(shared)?;
-        OPEN.insert(place.folder().to_owned(), Arc::downgrade(&opened.0));
-        Ok(opened)
+        })
+    }
+
+    /// Whether this is a copy of another process'.
+    pub(super) fn is_forked(&self) -> bool {
+        self.process.is_past()
     }
 
     pub fn parts(&self) -> Parts<'_> {
@@ -141,7 +88,7 @@ impl Shared {
         }
     }
 
-    fn attach(&self, guard: &Guard, thread: u32) -> Result<Membership, OpenError> {
+    pub(super) fn attach(&self, guard: &Guard, thread: u32) -> Result<Membership, OpenError> {
         let attached = self.try_attach(guard, thread);
         if attached.is_err() && self.is_deserted() {
             // A first opener that cannot attach to the bus it made leaves nothing behind.
@@ -164,7 +111,8 @@ impl Shared {
         let mode = self.place.mode();
         let (lock, fifo) =
             (self.place.member_lock(newcomer.number), self.place.member_semaphore(newcomer.number));
-        let presence = present(&self.place)?;
+        let presence =
+            Presence::declare(self.place.mark()).map_err(|error| os(self.place.folder(), error))?;
         let witness = Witness::create(&lock, mine, mode).map_err(|error| os(&lock, error))?;
         step("attach: witnessed");
         let semaphore = Semaphore::create(&fifo, mode).map_err(|error| {
@@ -202,7 +150,7 @@ impl Shared {
         let topics = self.topics();
         topics.recover();
         let buried = matches!(reap(&self.parts(), &topics, index, seen), Ok(true));
-        if buried && self.pointer() != Pointer::Elsewhere {
+        if buried && self.owns_files() {
             self.remove_member_files(seen.number());
             step("bury: files removed");
         }
@@ -230,8 +178,8 @@ impl Shared {
         // By the name known here: the file that has it might not be readable now.
         unlink_memory(&self.place, self.segment.id());
         step("remove: unlinked");
-        if self.pointer() != Pointer::Elsewhere {
-            remove_bus(&self.place);
+        if self.owns_files() {
+            remove_bus(&self.place, Some(self.segment.id()));
         }
     }
 
@@ -289,7 +237,7 @@ impl Shared {
         }
         drop(membership.semaphore);
         drop(membership.witness);
-        if self.pointer() != Pointer::Elsewhere {
+        if self.owns_files() {
             self.remove_member_files(membership.number);
         }
         step("leave: files removed");
@@ -327,111 +275,4 @@ impl Drop for Shared {
 
 fn number_in_use(member: &crate::layout::Member) -> Option<u32> {
     in_use(member).then(|| MemberState(member.identity.state.load(Acquire)).number())
-}
-
-fn present(place: &Place) -> Result<Presence, OpenError> {
-    Presence::declare(place.mark()).map_err(|error| os(place.folder(), error))
-}
-
-/// The segment a pointer names. None: dead, removed or left by an older boot, and now cleaned away.
-fn open_existing(id: &str, place: &Place) -> Result<Option<Segment>, OpenError> {
-    if !is_ours(id) {
-        if anyone_lives(place) {
-            return Err(OpenError::Corrupt("its pointer file names something else".into()));
-        }
-        remove_pointer(place);
-        return Ok(None);
-    }
-    let opened = Segment::open(id, place).and_then(|segment| {
-        let looked = Inspection::default().look(segment.header(), &segment.parts());
-        looked.map(|()| segment).map_err(|_| SegmentError::Corrupt("its header"))
-    });
-    match opened {
-        Ok(segment) if segment.is_inhabited(place) => return Ok(Some(segment)),
-        Ok(_) => {}
-        Err(SegmentError::Place(error)) => return Err(error.into()),
-        // Told by whoever looks for lost memory.
-        Err(SegmentError::Gone(_)) if anyone_lives(place) => return Ok(None),
-        Err(error) if anyone_lives(place) => return Err(error.into()),
-        Err(_) => {}
-    }
-    // Nobody lives there: what is left makes room.
-    remove_memory(place, id);
-    step("replace: unlinked");
-    remove_pointer(place);
-    Ok(None)
-}
-
-fn remove_pointer(place: &Place) {
-    let _ = std::fs::remove_file(place.pointer());
-    step("replace: unnamed");
-    remove_all_member_files(place);
-}
-
-/// The segment of a bus whose members live, but whose files were removed: its pointer is put back. An error where its memory has
-/// no name any more.
-fn find_lost(place: &Place) -> Result<Option<Segment>, OpenError> {
-    if !is_anyone_present(place.mark()).map_err(|error| os(place.folder(), error))? {
-        return Ok(None);
-    }
-    let Some(segment) = named(place) else { return Err(OpenError::InUse { pid: nameless(place) }) };
-    let pointer = place.pointer();
-    place.note(segment.id()).and_then(|()| place.point()).map_err(|error| os(&pointer, error))?;
-    Ok(Some(segment))
-}
-
-/// Makes the segment under a random name and only then lets the pointer name it. The name is noted first, so that a
-/// death on the way leaves nothing unknown.
-fn create(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
-    let made = build(place, sizes);
-    if made.is_err() {
-        // A first opener that cannot make its bus leaves nothing behind.
-        remove_bus(place);
-    }
-    made
-}
-
-fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
-    let making = place.pointer_in_making();
-    if let Some(id) = read_text(&making).ok().filter(|id| is_ours(id)) {
-        Segment::unlink(&id);
-    }
-    let mut random = [0u8; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| os(Path::new("getrandom"), error.into()))?;
-    let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
-    place.note(&id).map_err(|error| os(&making, error))?;
-    step("create: noted");
-    let segment = Segment::create(&id, place, sizes)?;
-    step("create: built");
-    place.point().map_err(|error| os(&making, error))?;
-    step("create: named");
-    Ok(segment)
-}
-
-/// How one try to open ended without a bus.
-enum Attempt {
-    /// It was being removed.
-    Again,
-    Failed(OpenError),
-}
-
-impl From<OpenError> for Attempt {
-    fn from(error: OpenError) -> Self {
-        Attempt::Failed(error)
-    }
-}
-impl From<PlaceError> for Attempt {
-    fn from(error: PlaceError) -> Self {
-        if error.is_gone() { Attempt::Again } else { Attempt::Failed(error.into()) }
-    }
-}
-impl From<LockError> for Attempt {
-    fn from(error: LockError) -> Self {
-        match error {
-            LockError::Stale | LockError::Split => Attempt::Again,
-            LockError::Busy(waited) => Attempt::Failed(OpenError::Busy(waited)),
-            LockError::Place(error) => error.into(),
-        }
-    }
 }

@@ -23,22 +23,22 @@ pub(crate) fn memory_ids() -> Vec<String> {
 }
 
 /// A memory object as a file; None where it is not to be read.
-pub(super) fn open(id: &str) -> Option<File> {
+pub(super) fn open_memory(id: &str) -> Option<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
     OpenOptions::new().read(true).custom_flags(flags).open(Path::new(PARENT).join(&id[1..])).ok()
 }
 
 /// The memory of `place` that still has a name and living members, though no pointer leads to it.
-pub(crate) fn named(place: &Place) -> Option<Segment> {
+pub(crate) fn find_memory(place: &Place) -> Option<Segment> {
     memory_ids().into_iter().find_map(|id| {
-        let segment = bears_mark(&open(&id)?, place).then(|| Segment::open(&id, place).ok())??;
+        let segment = bears_mark(&open_memory(&id)?, place).then(|| Segment::open(&id, place).ok())??;
         segment.is_inhabited(place).then_some(segment)
     })
 }
 
 /// A process that holds the memory of `place`, which has lost its name. As far as /proc reaches: not into other PID
 /// namespaces, nor to other users.
-pub(crate) fn nameless(place: &Place) -> Option<u32> {
+pub(crate) fn holder_of_memory(place: &Place) -> Option<u32> {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid| holds(*pid, place))
 }

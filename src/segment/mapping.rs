@@ -133,13 +133,14 @@ impl Segment {
     }
 
     /// Removes the name of a segment; those who have it mapped keep it. False: it belongs to another user (of a shared bus),
-    /// who alone may; then at least its memory is given back. Only where nobody lives.
+    /// who alone may; then at least its memory is given back, but for the header: who is still on the way out reads zeros, and
+    /// finds nothing of its own. Only where nobody lives.
     pub fn unlink(id: &str) -> bool {
         if !matches!(rustix::shm::unlink(id), Err(Errno::PERM | Errno::ACCESS)) {
             return true;
         }
         if let Ok(memory) = open_memory(id) {
-            let _ = rustix::fs::ftruncate(&memory, 0);
+            give_back(&memory);
         }
         false
     }
@@ -168,15 +169,15 @@ impl Segment {
 
     /// Sees to it that the topic entries the header calls reserved are: touched without memory they would end the process.
     pub fn ensure_topics(&self) -> Result<(), SegmentError> {
-        let known = self.known.load(Relaxed);
+        // Acquire: who sees what another thread has seen to sees the number that thread saw, or a later one.
+        let known = self.known.load(Acquire);
         let reserved = self.header().registry.topics_reserved.load(Acquire);
         if reserved > self.geometry.sizes.topics || reserved < known {
             return Err(SegmentError::Corrupt("its number of topics"));
         }
         if reserved > known {
             self.reserve_entries(known, reserved)?;
-            // Relaxed: to see it late is to do it twice.
-            self.known.store(reserved, Relaxed);
+            self.known.store(reserved, Release);
         }
         Ok(())
     }
@@ -275,7 +276,7 @@ pub(crate) fn is_alive(member: &Member, place: &Place, mine: Identity) -> bool {
     let state = MemberState(member.identity.state.load(Acquire));
     state.in_use()
         && state.phase() != MemberState::LEAVING
-        && lives(Some(member.process()), &place.member_lock(state.number()), mine)
+        && lives(Some(member.process()), place, state.number(), mine)
 }
 
 fn open_memory(id: &str) -> Result<OwnedFd, SegmentError> {
@@ -294,6 +295,19 @@ fn reserve(memory: &OwnedFd, id: &str, offset: usize, bytes: usize) -> Result<()
         }
     }
 }
+
+/// Never by its length: a page that is gone ends who touches it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn give_back(memory: &OwnedFd) {
+    const HEADER_PAGE: u64 = 4096;
+    let bytes = rustix::fs::fstat(memory).map_or(0, |stat| stat.st_size as u64);
+    if bytes > HEADER_PAGE {
+        let holes = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(memory, holes, HEADER_PAGE, bytes - HEADER_PAGE);
+    }
+}
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn give_back(_memory: &OwnedFd) {}
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn no_space(memory: &OwnedFd, needed: u64) -> NoSpace {

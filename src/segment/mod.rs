@@ -12,10 +12,10 @@ mod witness;
 
 pub(crate) use forked::Generation;
 pub(crate) use lock::{Guard, LockError, RegistryLock};
-pub(crate) use lost::{named, nameless};
+pub(crate) use lost::{find_memory, holder_of_memory};
 pub(crate) use mapping::{Segment, SegmentError, is_alive};
 pub(crate) use place::{Place, PlaceError, free_bytes, read_text};
-pub(crate) use presence::{Presence, is_anyone_present};
+pub(crate) use presence::{Presence, Present};
 pub(crate) use sweep::{
     anyone_lives, is_ours, remove_all_member_files, remove_bus, remove_memory, sweep, unlink_memory,
 };

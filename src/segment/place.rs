@@ -95,6 +95,11 @@ impl Place {
         Place { folder: root.join(name), root, mode }
     }
 
+    #[cfg(all(test, not(loom)))]
+    pub fn in_folder(folder: &Path) -> Place {
+        Place { root: folder.to_owned(), folder: folder.to_owned(), mode: 0o600 }
+    }
+
     /// Tells this place from others where no path is at hand: in the segment itself.
     pub fn mark(&self) -> u64 {
         xxhash_rust::xxh3::xxh3_64(self.folder.as_os_str().as_encoded_bytes())
@@ -140,8 +145,17 @@ impl Place {
     }
 
     /// The note that this memory object, by its name, is to be removed.
-    pub fn owed(&self, memory: &str) -> PathBuf {
+    fn owed(&self, memory: &str) -> PathBuf {
         self.folder.join(format!("{memory}.owed"))
+    }
+    pub fn note_owed(&self, memory: &str) -> io::Result<()> {
+        let note = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(self.mode)
+            .open(self.owed(memory))?;
+        note.set_permissions(std::fs::Permissions::from_mode(self.mode))
     }
     /// All such notes: the ids they name, and their paths.
     pub fn all_owed(&self) -> Vec<(String, PathBuf)> {
@@ -178,7 +192,7 @@ impl Place {
         Ok(())
     }
 
-    fn is_shared(&self) -> bool {
+    pub fn is_shared(&self) -> bool {
         self.mode & 0o070 != 0
     }
 
@@ -220,6 +234,7 @@ impl Place {
             let entry = entry?;
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
+            let name = name.strip_suffix(".new").unwrap_or(name);
             let Some(number) = name.strip_suffix(".lock").or(name.strip_suffix(".fifo")) else { continue };
             if let Ok(number) = number.parse() {
                 files.push((number, entry.path()));

@@ -1,8 +1,8 @@
 //! Who lives, though every file of theirs was removed: each member holds a lock on one byte of the folder that holds all
-//! buses, the byte its bus' name is hashed to. The kernel drops it however the member ends; nobody can remove it; and it
+//! buses, the byte its bus' place is hashed to. The kernel drops it however the member ends; nobody can remove it; and it
 //! is seen from every PID namespace that shares the folder. It says that somebody is there, not who.
 //!
-//! Only Linux locks parts of a folder. Elsewhere nobody is ever present.
+//! Any user can lock that folder. So nobody is taken for alive by this alone where files, or the memory, say more.
 #![allow(unsafe_code)] // the C library's lock call
 
 use super::place::PARENT;
@@ -16,38 +16,65 @@ pub(crate) struct Presence {
     _folder: OwnedFd,
 }
 
+/// What the locks say of a bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Present {
+    Nobody,
+    /// A lock as a member holds it: of this one byte.
+    Somebody,
+    /// A lock no member holds is in the way, or parts of a folder cannot be locked on this system.
+    Unknown,
+}
+
 impl Presence {
+    /// For a member of the bus with this mark (`Place::mark`). Without effect where parts of a folder cannot be locked.
     pub fn declare(mark: u64) -> io::Result<Presence> {
-        let folder = open()?;
-        lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark)?;
+        let folder = open_folder()?;
+        match lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark) {
+            Err(error) if is_unsupported(&error) => {}
+            locked => drop(locked?),
+        }
         Ok(Presence { _folder: folder })
     }
 }
 
-/// Whether any member lives of the bus with this mark (`Place::mark`).
-pub(crate) fn is_anyone_present(mark: u64) -> io::Result<bool> {
-    let in_the_way = lock(&open()?, libc::F_OFD_GETLK, libc::F_WRLCK, mark)?;
-    Ok(in_the_way != libc::F_UNLCK)
+impl Present {
+    pub fn at(mark: u64) -> Present {
+        let found = open_folder().and_then(|folder| lock(&folder, libc::F_OFD_GETLK, libc::F_WRLCK, mark));
+        match found {
+            Ok(found) if found.l_type as i32 == libc::F_UNLCK => Present::Nobody,
+            Ok(found) if (found.l_start, found.l_len) == (byte_of(mark), 1) => Present::Somebody,
+            Ok(_) | Err(_) => Present::Unknown,
+        }
+    }
 }
 
-fn open() -> io::Result<OwnedFd> {
+fn open_folder() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(PARENT, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
-/// Returns the kind of lock that was asked for, or of the one that stands in the way of a look.
-fn lock(folder: &OwnedFd, call: i32, kind: i32, mark: u64) -> io::Result<i32> {
+/// An offset is not negative, and the byte after it must exist.
+fn byte_of(mark: u64) -> libc::off_t {
+    (mark >> 2) as libc::off_t
+}
+
+/// Returns the lock that was asked for, or the one in the way of a look.
+fn lock(folder: &OwnedFd, call: i32, kind: i32, mark: u64) -> io::Result<libc::flock> {
     // SAFETY: all bytes 0 are a valid flock.
     let mut lock: libc::flock = unsafe { std::mem::zeroed() };
     lock.l_type = kind as _;
     lock.l_whence = libc::SEEK_SET as _;
-    // An offset is not negative, and the byte after it must exist.
-    lock.l_start = (mark >> 2) as _;
+    lock.l_start = byte_of(mark);
     lock.l_len = 1;
     // SAFETY: the descriptor is open, `lock` is a flock of ours.
     match unsafe { libc::fcntl(folder.as_raw_fd(), call, &mut lock) } {
         -1 => Err(io::Error::last_os_error()),
-        _ => Ok(lock.l_type as i32),
+        _ => Ok(lock),
     }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::ENOLCK))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -57,14 +84,13 @@ mod tests {
     #[test]
     fn somebody_is_present_until_the_last_one_is_gone_and_only_there() {
         let (here, there) = ((std::process::id() as u64) << 32, (std::process::id() as u64) << 32 | 4);
-        let present = |mark| is_anyone_present(mark).expect("a look");
-        assert!(!present(here));
+        assert_eq!(Present::at(here), Present::Nobody);
         let one = Presence::declare(here).expect("declared");
         let other = Presence::declare(here).expect("declared");
-        assert!(present(here) && !present(there));
+        assert_eq!((Present::at(here), Present::at(there)), (Present::Somebody, Present::Nobody));
         drop(one);
-        assert!(present(here));
+        assert_eq!(Present::at(here), Present::Somebody);
         drop(other);
-        assert!(!present(here));
+        assert_eq!(Present::at(here), Present::Nobody);
     }
 }

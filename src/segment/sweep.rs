@@ -1,10 +1,10 @@
 //! Removing buses: the one whose last member leaves, and those whose members all died, whatever their names.
 
 use super::lock::RegistryLock;
-use super::lost::{label_of, memory_ids, open};
+use super::lost::{label_of, memory_ids, open_memory};
 use super::mapping::Segment;
 use super::place::{Place, read_text};
-use super::presence::is_anyone_present;
+use super::presence::Present;
 use super::witness::lives;
 use crate::layout::Identity;
 use crate::sync::step;
@@ -12,9 +12,12 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 
-/// Removes every file of a bus that has no living member. Under its registry lock; the lock's file goes last, so that a
-/// death in the middle leaves what the next sweep finds.
-pub(crate) fn remove_bus(place: &Place) {
+/// Removes every file of a bus that has no living member; nothing, if it is another's than the memory `only`. Under its
+/// registry lock; the lock's file goes last, so that a death in the middle leaves what the next sweep finds.
+pub(crate) fn remove_bus(place: &Place, only: Option<&str>) {
+    if only.is_some_and(|only| read_text(&place.pointer()).is_ok_and(|id| id != only)) {
+        return;
+    }
     for pointer in [place.pointer_in_making(), place.pointer()] {
         match read_text(&pointer) {
             Ok(id) if is_ours(&id) => remove_memory(place, &id),
@@ -46,7 +49,8 @@ pub(crate) fn remove_memory(place: &Place, id: &str) {
 /// back and leaves a note for his next sweep.
 pub(crate) fn unlink_memory(place: &Place, id: &str) {
     if !Segment::unlink(id) {
-        let _ = File::create(place.owed(&id[1..]));
+        // What cannot be noted is found by its label.
+        let _ = place.note_owed(&id[1..]);
     }
 }
 
@@ -54,6 +58,7 @@ pub(crate) fn unlink_memory(place: &Place, id: &str) {
 fn remove_owed(place: &Place) {
     for (id, note) in place.all_owed() {
         if is_ours(&id) && Segment::unlink(&id) {
+            step("sweep: owed memory gone");
             let _ = std::fs::remove_file(note);
         }
     }
@@ -71,14 +76,19 @@ pub(crate) fn remove_all_member_files(place: &Place) {
 pub(crate) fn anyone_lives(place: &Place) -> bool {
     let mine = Identity::mine();
     match place.member_files() {
-        Ok(files) => files.iter().any(|(number, _)| lives(None, &place.member_lock(*number), mine)),
+        Ok(files) => files.iter().any(|(number, _)| lives(None, place, *number, mine)),
         Err(_) => true,
     }
 }
 
-/// Whether somebody lives there: as the files say, or, where somebody removed those, the members' presence.
+/// Whether somebody lives there: as the members' files say, or the segment; where that cannot be looked into, their presence.
 fn is_inhabited(place: &Place) -> bool {
-    anyone_lives(place) || is_anyone_present(place.mark()).unwrap_or(true)
+    let pointed = || Segment::open(&read_text(&place.pointer()).ok().filter(|id| is_ours(id))?, place).ok();
+    anyone_lives(place)
+        || match pointed() {
+            Some(segment) => segment.is_inhabited(place),
+            None => Present::at(place.mark()) == Present::Somebody,
+        }
 }
 
 /// Removes what dead buses of this user left behind. A bus whose lock is held is looked at another time.
@@ -95,9 +105,10 @@ pub(crate) fn sweep(place: &Place) {
 fn sweep_lost(id: &str) {
     let mine =
         |file: &File| file.metadata().is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
-    let label = open(id).filter(mine).and_then(|file| label_of(&file));
-    if label.is_some_and(|label| is_anyone_present(label.place).is_ok_and(|present| !present)) {
+    let label = open_memory(id).filter(mine).and_then(|file| label_of(&file));
+    if label.is_some_and(|label| Present::at(label.place) == Present::Nobody) {
         Segment::unlink(id);
+        step("sweep: lost memory gone");
     }
 }
 
@@ -117,7 +128,7 @@ fn sweep_root(place: &Place) -> Vec<String> {
             continue;
         }
         for pointer in [other.pointer_in_making(), other.pointer()] {
-            known.extend(std::fs::read_to_string(pointer));
+            known.extend(read_text(&pointer));
         }
         remove_owed(&other);
         if other.folder() == place.folder() || is_inhabited(&other) {
@@ -128,9 +139,11 @@ fn sweep_root(place: &Place) -> Vec<String> {
         step("sweep: locked");
         // Again, now that nobody can attach.
         if !is_inhabited(&other) {
-            remove_bus(&other);
+            remove_bus(&other, None);
         }
     }
+    // Empty where the last one to leave a shared bus did not own it.
+    let _ = std::fs::remove_dir(place.root());
     known
 }
 

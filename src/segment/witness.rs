@@ -2,7 +2,8 @@
 //! started. Within one PID namespace the second overrules the first: a process that runs is never taken for dead
 //! though a stray close() dropped its lock, and one that is gone or a zombie is dead though a forked child holds it.
 
-use super::place::read_short;
+use super::place::{Place, read_short};
+use super::presence::Present;
 use crate::layout::Identity;
 use crate::sync::step;
 use rustix::io::Errno;
@@ -100,15 +101,18 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Makes and locks the file; it says in words who holds it, for those who have no segment to look into.
+    /// Makes and locks the file; it says in words who holds it, for those who have no segment to look into. By way of a
+    /// rename: nobody sees it there and not locked.
     pub fn create(path: &Path, who: Identity, mode: u32) -> io::Result<Witness> {
+        let making = path.with_extension("lock.new");
+        let _ = std::fs::remove_file(&making);
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
             .mode(mode)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-            .open(path)?;
+            .open(&making)?;
         step("witness: made");
         // The umask may have taken from what the group was to get: it must see who lives.
         let permitted = file.set_permissions(Permissions::from_mode(mode));
@@ -116,8 +120,8 @@ impl Witness {
             step("witness: locked");
             write!(file, "{} {} {}", who.pid, who.started, who.namespace)
         });
-        if let Err(error) = made {
-            let _ = std::fs::remove_file(path);
+        if let Err(error) = made.and_then(|()| std::fs::rename(&making, path)) {
+            let _ = std::fs::remove_file(&making);
             return Err(error);
         }
         Ok(Witness { _file: file })
@@ -136,26 +140,43 @@ fn take(file: &File) -> io::Result<()> {
 }
 
 /// Whether the member lives that this identity and this lock file belong to.
-pub(crate) fn lives(who: Option<Identity>, lock: &Path, mine: Identity) -> bool {
-    if let Some(runs) = who.and_then(|who| who.runs(mine)) {
-        return runs;
+pub(crate) fn lives(who: Option<Identity>, place: &Place, number: u32, mine: Identity) -> bool {
+    let lock = &place.member_lock(number);
+    if let Some((who, runs)) = who.and_then(|who| Some((who, who.runs(mine)?))) {
+        return runs && !has_exec_d(who, lock);
     }
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(lock) {
+    let file = match open_lock(lock) {
         Ok(file) => file,
-        // Somebody removed the file: nothing says that a member known by other means died.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return who.is_some(),
+        // Somebody removed the file: nothing says that a member known by other means died, unless nobody at all is there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return who.is_some() && Present::at(place.mark()) != Present::Nobody;
+        }
         // Out of descriptors, or hidden: nothing says that it died.
         Err(_) => return true,
     };
     if who.is_none() {
         let written = read_short(&file).ok().and_then(|text| parse(&text));
-        if let Some(runs) = written.and_then(|who| who.runs(mine)) {
-            return runs;
+        if let Some((who, runs)) = written.and_then(|who| Some((who, who.runs(mine)?))) {
+            return runs && !has_exec_d(who, lock);
         }
     }
     // Shared: two who look at once do not take each other for the holder.
     file.try_lock_shared().is_err()
+}
+
+/// Whether a process that runs has become another program: exec keeps the pid and the start, and closes what we opened. Its lock
+/// is free then, which alone could be a stray close(), and it has no memory of ours mapped.
+fn has_exec_d(who: Identity, lock: &Path) -> bool {
+    let Ok(file) = open_lock(lock) else { return false };
+    let its = read_short(&file).ok().and_then(|text| parse(&text)) == Some(who);
+    its && file.try_lock_shared().is_ok()
+        && std::fs::read_to_string(format!("/proc/{}/maps", who.pid))
+            .is_ok_and(|maps| !maps.contains("/slabcast."))
+}
+
+fn open_lock(lock: &Path) -> io::Result<File> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
+    OpenOptions::new().read(true).custom_flags(flags).open(lock)
 }
 
 fn parse(text: &str) -> Option<Identity> {
@@ -198,15 +219,18 @@ mod tests {
 
     #[test]
     fn the_lock_decides_where_the_pid_means_nothing() {
-        let path = std::env::temp_dir().join(format!("slabcast-witness-{}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("slabcast-witness-{}", std::process::id()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let place = &Place::in_folder(&folder);
+        let path = place.member_lock(7);
         let mine = Identity::mine();
         let elsewhere = Identity { namespace: mine.namespace + 1, ..mine };
         let held = Witness::create(&path, elsewhere, 0o600).expect("create");
-        assert!(lives(None, &path, mine));
-        assert!(lives(Some(elsewhere), &path, mine));
+        assert!(lives(None, place, 7, mine));
+        assert!(lives(Some(elsewhere), place, 7, mine));
         drop(held);
-        assert!(!lives(None, &path, mine));
-        assert!(!lives(Some(elsewhere), &path, mine));
-        std::fs::remove_file(&path).expect("remove");
+        assert!(!lives(None, place, 7, mine));
+        assert!(!lives(Some(elsewhere), place, 7, mine));
+        std::fs::remove_dir_all(&folder).expect("remove");
     }
 }

@@ -2,14 +2,14 @@
 //! file), posters for writing only, without blocking: with no sleeper left, opening fails, and a full pipe is a wake-up
 //! that is already there.
 
-use super::Sleeper;
+use super::{Sleeper, is_removed};
 use crate::sync::step;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The sleeper's end.
@@ -78,16 +78,26 @@ impl Poster {
     pub fn open(path: &Path, sleeper: &Sleeper) -> Option<Poster> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fifo = match rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()) {
-            Err(Errno::NOENT) => rustix::fs::open(sleeper.way_round(path)?, flags, Mode::empty()),
-            opened => opened,
+            Err(Errno::NOENT) => {
+                let fifo = rustix::fs::open(sleeper.way_round(path)?, flags, Mode::empty()).ok()?;
+                // The number may have come to stand for something else between the look and the opening.
+                is_removed(&own(&fifo), path).then_some(fifo)?
+            }
+            opened => opened.ok()?,
         };
-        Some(Poster { fifo: fifo.ok()? })
+        // Nothing is written into what is no FIFO.
+        let stat = rustix::fs::fstat(&fifo).ok()?;
+        (FileType::from_raw_mode(stat.st_mode) == FileType::Fifo).then_some(Poster { fifo })
     }
 
     /// False when nobody is there to be woken.
     pub fn post(&self) -> bool {
         post(self.fifo.as_fd())
     }
+}
+
+fn own(descriptor: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_raw_fd()))
 }
 
 fn post(fifo: BorrowedFd<'_>) -> bool {

@@ -46,9 +46,15 @@ impl Sleeper {
     /// may write into that: its link says what it is.
     fn way_round(&self, path: &Path) -> Option<PathBuf> {
         let way = PathBuf::from(format!("/proc/{}/fd/{}", self.pid?, self.descriptor));
-        let removed = std::fs::read_link(&way).ok()?;
-        (removed.to_str()? == format!("{} (deleted)", path.display())).then_some(way)
+        is_removed(&way, path).then_some(way)
     }
+}
+
+/// Whether a descriptor, by its link in /proc, is of the file that was at `path` and is removed.
+#[cfg(not(loom))]
+fn is_removed(descriptor: &Path, path: &Path) -> bool {
+    let removed = format!("{} (deleted)", path.display());
+    std::fs::read_link(descriptor).is_ok_and(|link| link.as_os_str() == removed.as_str())
 }
 
 /// The epoch in which a member sleeps, if it does. Call after a SeqCst fence that follows what it should see: the other

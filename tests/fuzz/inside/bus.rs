@@ -53,7 +53,7 @@ pub fn run(data: &[u8]) {
     run.settle();
     run.members.clear();
     let place = crate::segment::Place::new(&run.options.name, run.options.mode);
-    crate::segment::remove_bus(&place);
+    crate::segment::remove_bus(&place, None);
 }
 
 impl Run {

@@ -48,14 +48,14 @@ fn one(input: &mut Input<'_>, folder: &PathBuf) {
     let odd = folder.join(format!("{name}.lock"));
     std::fs::write(odd, input.0).expect("a file");
 
-    lives(Some(who), &place.member_lock(number), mine);
-    lives(None, &place.member_lock(number), mine);
+    lives(Some(who), &place, number, mine);
+    lives(None, &place, number, mine);
     anyone_lives(&place);
     let text = read_text(&place.pointer()).expect("it is there");
     if is_ours(&text) {
         assert!(text.len() == 26 && !text[1..].contains('/'), "{text}");
     }
-    remove_bus(&place);
+    remove_bus(&place, None);
     assert!(bystander.exists(), "removed what is none of a bus'");
     let _ = std::fs::remove_dir_all(folder);
 }
