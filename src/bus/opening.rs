@@ -7,7 +7,7 @@ use super::shared::{LOCK_WAIT, Membership, OPEN, Shared};
 use crate::error::OpenError;
 use crate::layout::Sizes;
 use crate::segment::{
-    Guard, LockError, Place, PlaceError, Presence, Present, RegistryLock, Segment, SegmentError,
+    Guard, Holder, LockError, Place, PlaceError, Presence, Present, RegistryLock, Segment, SegmentError,
     anyone_lives, find_memory, holder_of_memory, is_ours, read_text, remove_all_member_files, remove_bus,
     remove_memory, sweep,
 };
@@ -178,9 +178,11 @@ fn find_lost(place: &Place) -> Result<Option<Segment>, Attempt> {
         return Ok(Some(segment));
     }
     match (holder_of_memory(place), present) {
-        (Some(pid), _) => Err(OpenError::InUse { pid: Some(pid) }.into()),
-        (None, Present::Somebody) => Err(Attempt::Ghost),
-        (None, _) => Ok(None),
+        (Holder::Member(pid), _) => Err(OpenError::InUse { pid: Some(pid) }.into()),
+        // That is who is present.
+        (Holder::Left, _) => Ok(None),
+        (Holder::Nobody, Present::Somebody) => Err(Attempt::Ghost),
+        (Holder::Nobody, _) => Ok(None),
     }
 }
 

@@ -36,20 +36,39 @@ pub(crate) fn find_memory(place: &Place) -> Option<Segment> {
     })
 }
 
-/// A process that holds the memory of `place`, which has lost its name. As far as /proc reaches: not into other PID
-/// namespaces, nor to other users.
-pub(crate) fn holder_of_memory(place: &Place) -> Option<u32> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(|pid| holds(*pid, place))
+/// Who holds memory of a place that has lost its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// A process of a living bus.
+    Member(u32),
+    /// Only processes of one that its last member has closed: on their way out, or forked copies of those.
+    Left,
+    Nobody,
 }
 
-fn holds(pid: u32, place: &Place) -> bool {
+/// As far as /proc reaches: not into other PID namespaces, nor to other users.
+pub(crate) fn holder_of_memory(place: &Place) -> Holder {
+    let mut holder = Holder::Nobody;
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match held_by(pid, place) {
+            Some(SEGMENT_OPEN) => return Holder::Member(pid),
+            Some(_) => holder = Holder::Left,
+            None => {}
+        }
+    }
+    holder
+}
+
+/// The state of the memory of that place a process holds; open, if it holds several.
+fn held_by(pid: u32, place: &Place) -> Option<u32> {
     // Of other users' processes nothing is listed.
     let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors.map(|entry| entry.path()).any(|path| {
-        std::fs::read_link(&path).is_ok_and(is_nameless_memory)
-            && File::open(&path).is_ok_and(|file| bears_mark(&file, place))
-    })
+    let paths = descriptors.map(|entry| entry.path());
+    let memory = paths.filter(|path| std::fs::read_link(path).is_ok_and(is_nameless_memory));
+    let labels = memory.filter_map(|path| label_of(&File::open(path).ok()?));
+    let states = labels.filter(|label| label.place == place.mark()).map(|label| label.state);
+    states.min_by_key(|state| *state != SEGMENT_OPEN)
 }
 
 fn is_nameless_memory(target: PathBuf) -> bool {

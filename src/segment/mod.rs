@@ -12,7 +12,7 @@ mod witness;
 
 pub(crate) use forked::Generation;
 pub(crate) use lock::{Guard, LockError, RegistryLock};
-pub(crate) use lost::{find_memory, holder_of_memory};
+pub(crate) use lost::{Holder, find_memory, holder_of_memory};
 pub(crate) use mapping::{Segment, SegmentError, is_alive};
 pub(crate) use place::{Place, PlaceError, free_bytes, read_text};
 pub(crate) use presence::{Presence, Present};

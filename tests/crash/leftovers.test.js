@@ -5,6 +5,7 @@
 
 const test = require('node:test')
 const assert = require('node:assert')
+const children = require('node:child_process')
 const fs = require('node:fs')
 const { actor, actors, busName, folderOf, isolate, left, list, random, ROOT, rounds, until } = require('./support')
 
@@ -250,4 +251,65 @@ test('folders and files half made or half removed are cleaned', { skip }, async 
   make(busName(), { 'registry.lock': '', '3.fifo': '' })
   await sweep()
   assert.deepStrictEqual(left(), [])
+})
+
+test('the last member is killed and its bus opened at that moment: a new one, whatever of the dead is not gone yet', {
+  skip,
+}, async (t) => {
+  const opener = await actor()
+  let joined = 0
+  for (let round = 0; round < 20 * rounds; round++) {
+    const name = busName()
+    const one = await actor()
+    await open(one, name)
+    // A process with memory to give back takes its time to die.
+    await one.run(({ state }) => {
+      state.memory = Array.from({ length: 50 }, () => Buffer.alloc(1 << 20, 1))
+    })
+    one.signal('SIGKILL')
+    const members = await opener.run(({ ipc }, given) => {
+      const bus = ipc.open({ name: given })
+      const { members } = bus.stats()
+      bus.close()
+      return members.attached
+    }, name)
+    // The kill may not have come through: then it lived, and was joined.
+    if (members > 1) joined++
+    await one.exited
+  }
+  await sweep()
+  await opener.end()
+  assert.deepStrictEqual(left(), [])
+  t.diagnostic(`${20 * rounds} rounds, ${joined} joined the one about to die`)
+})
+
+test('a FIFO in the place of a file is waited for by nobody', { skip }, async () => {
+  const name = busName()
+  const one = await actor()
+  await open(one, name)
+  const folder = folderOf(busName())
+  for (const file of ['segment', 'segment.new', '1.lock', 'registry.lock']) {
+    fs.mkdirSync(folder, { mode: 0o700, recursive: true })
+    assert.strictEqual(children.spawnSync('mkfifo', ['-m', '600', `${folder}/${file}`]).status, 0)
+    await sweep()
+    fs.rmSync(`${folder}/${file}`, { force: true })
+  }
+  // Under a living member too, which looks at it every second.
+  fs.renameSync(`${folderOf(name)}/segment`, `${folderOf(name)}/elsewhere`)
+  assert.strictEqual(children.spawnSync('mkfifo', ['-m', '600', `${folderOf(name)}/segment`]).status, 0)
+  await one.run(({ state }) => {
+    const since = Date.now()
+    return new Promise((resolve) => {
+      const timer = setInterval(() => Date.now() - since > 1500 && resolve(clearInterval(timer)), 10)
+      state.bus.publish('t', 'lives')
+    })
+  })
+  await until('it hears itself', () => one.run(({ state }) => state.got.includes('lives')))
+  fs.renameSync(`${folderOf(name)}/elsewhere`, `${folderOf(name)}/segment`)
+  await one.end()
+  fs.rmSync(folder, { recursive: true, force: true })
+  assert.deepStrictEqual(
+    left().filter((file) => !file.endsWith(`slabcast-${process.geteuid()}`)),
+    [],
+  )
 })

@@ -40,7 +40,7 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
     let options = Options::new(format!("fork-{}", std::process::id()));
     let mut bus = Bus::open(options.clone()).expect("open");
     bus.subscribe("t").expect("subscribe");
-    // SAFETY: no other thread of this process holds a lock the child needs: this is its only test.
+    // SAFETY: the child needs no lock that another thread of this process may hold.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "fork");
     if child == 0 {
@@ -60,4 +60,34 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
         assert_eq!(message.decode::<u32>().expect("decode"), expected);
     }
     assert!(bus.try_recv().expect("recv").is_none());
+}
+
+#[test]
+fn a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way() {
+    let options = Options::new(format!("fork-left-{}", std::process::id()));
+    for ends in ["closed", "opened again"] {
+        let mut bus = Bus::open(options.clone()).expect("open");
+        bus.subscribe("t").expect("subscribe");
+        // SAFETY: as above; the child touches nothing.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0, "fork");
+        if child == 0 {
+            // A copy of everything, until it is killed.
+            loop {
+                std::thread::park();
+            }
+        }
+        drop(bus);
+        let mut again = Bus::open(options.clone()).expect(ends);
+        again.subscribe("t").expect("subscribe");
+        again.publish("t", &1).expect("publish");
+        let message = again.recv_timeout(Duration::from_secs(60)).expect("recv").expect("a message");
+        assert_eq!(message.sequence(), 1, "a bus that begins anew");
+        drop(again);
+        // SAFETY: a child of ours.
+        unsafe {
+            libc::kill(child, libc::SIGKILL);
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+    }
 }
