@@ -2,20 +2,18 @@
 //! Both faces, Rust's and Node's, stand on it.
 
 use super::Options;
+use super::care::Care;
 use super::fanout::Fanout;
 use super::held::Watch;
-use super::inspection::Inspection;
 use super::interest::Interest;
 use super::publisher::{Publication, Publisher, Refused};
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
-use super::stall::Stall;
 use super::stats::{Counters, Stats};
 use crate::error::{Gap, OpenError, TopicError};
-use crate::layout::{Corrupt, MemberState, NAME_MAX, frame_bytes};
-use crate::registry::{TopicId, hash_bits, in_use, name_hash};
-use crate::ring::Ring;
-use crate::segment::{Generation, LockError, Place};
+use crate::layout::{Corrupt, MemberState, NAME_MAX};
+use crate::registry::{TopicId, hash_bits, name_hash};
+use crate::segment::{Generation, Place};
 use crate::slab::Limit;
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
@@ -29,31 +27,21 @@ const NEVER: u64 = 1 << 32;
 
 #[derive(Debug)]
 pub(crate) struct Attachment {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// None once left.
-    membership: Option<Membership>,
-    publisher: Publisher,
-    reader: Reader,
+    pub(super) membership: Option<Membership>,
+    pub(super) publisher: Publisher,
+    pub(super) reader: Reader,
     interest: Interest,
-    fanout: Fanout,
-    stall: Stall,
-    watch: Watch,
-    counters: Counters,
-    inspection: Inspection,
+    pub(super) fanout: Fanout,
+    pub(super) watch: Watch,
+    pub(super) counters: Counters,
+    pub(super) care: Care,
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
     /// What is to be told as missed, of topics subscribed to.
     gaps: Vec<Missed>,
-    split: Split,
     process: Generation,
-}
-
-/// Whether another bus of the same name was made after this one's files had been removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Split {
-    No,
-    Untold,
-    Told,
 }
 
 /// A topic as a publisher or subscriber holds it.
@@ -93,13 +81,11 @@ impl Attachment {
             reader,
             interest: Interest::default(),
             fanout: Fanout::default(),
-            stall: Stall::default(),
             watch: Watch::default(),
             counters: Counters::default(),
-            inspection: Inspection::default(),
+            care: Care::default(),
             owed: Vec::new(),
             gaps: Vec::new(),
-            split: Split::No,
             process: Generation::mine(),
             shared,
         })
@@ -220,40 +206,6 @@ impl Attachment {
         Ok(position)
     }
 
-    /// While the slab is full, about every `interval`: looks who is in the way of `len` bytes, reaps the dead, cuts off
-    /// who is stuck for `stall_timeout` (None: nobody). True: something was done, there may be room. Corrupt: there never
-    /// will be.
-    pub fn relieve(
-        &mut self,
-        len: usize,
-        now: Instant,
-        interval: Duration,
-        stall_timeout: Option<Duration>,
-    ) -> Result<bool, Corrupt> {
-        self.inspect()?;
-        let shared = self.shared.clone();
-        let parts = shared.parts();
-        let wanted = frame_bytes(len);
-        let in_the_way = self.stall.look(&parts, self.publisher.index, wanted, now, interval, stall_timeout);
-        let mut done = false;
-        for member in in_the_way {
-            if member.cut {
-                // It learns of it when it looks; asleep, it would not look.
-                self.fanout.nudge(&parts, &shared.place, member.index);
-                self.counters.cut_offs += 1;
-                done = true;
-            } else if !shared.lives(&parts.members[member.index as usize]) {
-                done |= self.bury(member.index, member.state);
-            }
-        }
-        Ok(done)
-    }
-
-    /// The slab has room again: nobody is to blame any more.
-    pub fn relieved(&mut self) {
-        self.stall.over();
-    }
-
     // Reading
 
     /// Subscribes this thread to a topic it is not subscribed to. Live from the returned position on.
@@ -318,7 +270,7 @@ impl Attachment {
         self.pay_owed(Duration::from_millis(2));
     }
 
-    fn pay_owed(&mut self, wait: Duration) {
+    pub(super) fn pay_owed(&mut self, wait: Duration) {
         if self.owed.is_empty() {
             return;
         }
@@ -371,7 +323,6 @@ impl Attachment {
         Vec::into_iter(gaps).map(named).collect()
     }
 
-    #[cfg(feature = "node")]
     pub fn has_gaps(&self) -> bool {
         !self.gaps.is_empty()
     }
@@ -411,83 +362,9 @@ impl Attachment {
         }
     }
 
-    // Looking after the bus
-
-    /// At least every second, whatever else happens: finalises what a dead or frozen publisher left at the tail, and
-    /// looks for the dead. True: drain now.
-    pub fn tick(&mut self) -> Result<bool, Corrupt> {
-        if self.is_forked() {
-            return Ok(false);
-        }
-        self.inspect()?;
-        let shared = self.shared.clone();
-        let parts = shared.parts();
-        Ring::of(&parts).help_at_tail()?;
-        self.pay_owed(Duration::ZERO);
-        self.reap_the_dead();
-        if let Some(membership) = &mut self.membership {
-            let kept = shared.keep_files(membership);
-            if matches!(kept, Err(LockError::Split)) && self.split == Split::No {
-                self.split = Split::Untold;
-            }
-        }
-        self.watch.look(&parts, now_ms());
-        Ok(self.is_behind() || !self.gaps.is_empty())
-    }
-
-    /// Whether what steers everybody, and what only this thread writes, can be what it is. Never in the middle of a publish.
-    fn inspect(&mut self) -> Result<(), Corrupt> {
-        self.must_be_attached()?;
-        let shared = &self.shared;
-        let parts = shared.parts();
-        shared.is_whole()?;
-        self.inspection.look(shared.segment.header(), &parts)?;
-        let announced = parts.members[self.publisher.index as usize].inflight.load(Acquire);
-        if announced == 0 && self.reader.is_sound(&parts) { Ok(()) } else { Err(Corrupt) }
-    }
-
     /// Who left, on its own or because the segment is corrupt, touches it no more.
-    fn must_be_attached(&self) -> Result<(), Corrupt> {
+    pub(super) fn must_be_attached(&self) -> Result<(), Corrupt> {
         if self.membership.is_some() { Ok(()) } else { Err(Corrupt) }
-    }
-
-    /// True once, when another bus of the same name was made after this one's files had been removed.
-    pub fn take_split(&mut self) -> bool {
-        let untold = self.split == Split::Untold;
-        if untold {
-            self.split = Split::Told;
-        }
-        untold
-    }
-
-    /// Whether a post went to nobody since the last look: worth an early look for the dead.
-    pub fn suspects(&mut self) -> bool {
-        std::mem::take(&mut self.fanout.suspect)
-    }
-
-    pub fn reap_the_dead(&mut self) {
-        let shared = self.shared.clone();
-        let parts = shared.parts();
-        for (index, member) in parts.members.iter().enumerate() {
-            let state = MemberState(member.identity.state.load(Acquire));
-            if in_use(member) && index as u32 != self.publisher.index && !shared.lives(member) {
-                self.bury(index as u32, state);
-            }
-        }
-    }
-
-    fn bury(&mut self, index: u32, seen: MemberState) -> bool {
-        let shared = self.shared.clone();
-        let parts = shared.parts();
-        // Whoever holds the lock, holds it for microseconds; if not, the next tick comes.
-        let Ok(guard) = shared.lock_registry(Duration::from_millis(2)) else { return false };
-        if !shared.bury(&guard, index, seen) {
-            return false;
-        }
-        self.counters.reaped += 1;
-        step("bury: posts due");
-        self.fanout.post_all(&parts, &shared.place);
-        true
     }
 
     /// Where the bus stands, and what this thread has done.
@@ -536,7 +413,7 @@ impl Drop for Attachment {
     }
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
 }
 

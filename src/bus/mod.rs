@@ -1,6 +1,7 @@
 //! The public Rust API. A [`Bus`] is one member: one thread's place on the bus; other threads open their own.
 
 mod attachment;
+mod care;
 mod failures;
 mod fanout;
 mod files;

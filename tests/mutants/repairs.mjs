@@ -3,6 +3,7 @@
 const reap = 'src/reap.rs'
 const shared = 'src/bus/shared.rs'
 const attachment = 'src/bus/attachment.rs'
+const care = 'src/bus/care.rs'
 const topics = 'src/registry/topics.rs'
 const lock = 'src/segment/lock.rs'
 const sweep = 'src/segment/sweep.rs'
@@ -66,7 +67,7 @@ export const mutants = [
   {
     rule: 'bury',
     name: 'nobody looks for the dead once a second',
-    file: attachment,
+    file: care,
     find: '        self.pay_owed(Duration::ZERO);\n        self.reap_the_dead();\n',
     replace: '        self.pay_owed(Duration::ZERO);\n',
     test: 'kill::change: begun, by a subscriber',
@@ -82,7 +83,7 @@ export const mutants = [
   {
     rule: 'bury',
     name: 'nobody looks for the dead when the slab is full',
-    file: attachment,
+    file: care,
     find: '            } else if !shared.lives(&parts.members[member.index as usize]) {\n',
     replace: '            } else if false && !shared.lives(&parts.members[member.index as usize]) {\n',
     test: 'kill::burying for the sake of room',
@@ -90,7 +91,7 @@ export const mutants = [
   {
     rule: 'tick',
     name: 'nobody helps at the tail once a second',
-    file: attachment,
+    file: care,
     find: '        let _ = Ring::of(&parts).help_at_tail();\n',
     replace: '        let _ = (&parts, Ring::of);\n',
     test: silent,
