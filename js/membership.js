@@ -28,7 +28,7 @@ class Membership {
     const { Member } = native()
     const here = { thread: isMainThread ? 0 : threadId, threadWake: native.threadWake }
     this.#member = orThrow(Member.open({ ...options, ...here }, this.#wake, setImmediate))
-    const { member, maxMessage } = this.#member.facts()
+    const { member, maxMessage } = orThrow(this.#member.facts())
     const encoder = new Encoder({ maxBytes: maxMessage })
     const hot = new Hot(this.#member, encoder.bytes)
     this.#publishing = new Publishing(this.#member, maxMessage, encoder, hot, this)
@@ -71,7 +71,7 @@ class Membership {
 
   stats() {
     this.check()
-    return { ...this.#member.stats(), outbox: this.#publishing.waiting }
+    return { ...orThrow(this.#member.stats()), outbox: this.#publishing.waiting }
   }
 
   get outboxIsEmpty() {

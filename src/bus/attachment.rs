@@ -37,6 +37,7 @@ pub(crate) struct Attachment {
     pub(super) watch: Watch,
     pub(super) counters: Counters,
     pub(super) care: Care,
+    thread: u32,
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
     /// What is to be told as missed, of topics subscribed to.
@@ -84,6 +85,7 @@ impl Attachment {
             watch: Watch::default(),
             counters: Counters::default(),
             care: Care::default(),
+            thread: options.thread,
             owed: Vec::new(),
             gaps: Vec::new(),
             process: Generation::mine(),
@@ -367,26 +369,23 @@ impl Attachment {
         if self.membership.is_some() { Ok(()) } else { Err(Corrupt) }
     }
 
-    /// Where the bus stands, and what this thread has done.
+    /// Where the bus stands, and what this thread has done. Once left the former is not known any more, and zero: the memory
+    /// may have been lost because it is not to be touched.
     pub fn stats(&mut self) -> Stats {
-        let shared = &self.shared;
-        let parts = shared.parts();
-        let held = self.watch.look(&parts, now_ms());
-        let states = || parts.members.iter().map(|member| MemberState(member.identity.state.load(Acquire)));
-        let (sizes, counters) = (shared.segment.sizes(), &self.counters);
-        Stats {
+        let (sizes, counters) = (self.shared.segment.sizes(), &self.counters);
+        let own = Stats {
             member: self.publisher.number,
             pid: self.publisher.pid,
-            thread: parts.members[self.publisher.index as usize].identity.thread.load(Acquire),
-            members_attached: states().filter(|state| state.in_use()).count() as u32,
-            members_reading: states().filter(|state| state.is_reading()).count() as u32,
+            thread: self.thread,
+            members_attached: 0,
+            members_reading: 0,
             members_capacity: sizes.members,
-            topics_made: shared.segment.header().registry.topics_made.load(Acquire),
+            topics_made: 0,
             topics_capacity: sizes.topics,
-            position: parts.tail.load(Acquire),
+            position: 0,
             slab_bytes: sizes.slab_bytes,
-            slab_used: held.map_or(0, |held| held.bytes),
-            held,
+            slab_used: 0,
+            held: None,
             published: counters.published,
             delivered: self.reader.delivered(),
             posts: self.fanout.posts,
@@ -395,6 +394,21 @@ impl Attachment {
             lost: counters.lost,
             cut_offs: counters.cut_offs,
             reaped: counters.reaped,
+        };
+        if self.membership.is_none() {
+            return own;
+        }
+        let parts = self.shared.parts();
+        let held = self.watch.look(&parts, now_ms());
+        let states = || parts.members.iter().map(|member| MemberState(member.identity.state.load(Acquire)));
+        Stats {
+            members_attached: states().filter(|state| state.in_use()).count() as u32,
+            members_reading: states().filter(|state| state.is_reading()).count() as u32,
+            topics_made: self.shared.segment.header().registry.topics_made.load(Acquire),
+            position: parts.tail.load(Acquire),
+            slab_used: held.map_or(0, |held| held.bytes),
+            held,
+            ..own
         }
     }
 

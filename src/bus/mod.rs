@@ -323,7 +323,8 @@ impl Bus {
         self.at.shared()
     }
 
-    /// Where the bus stands, who holds its slab, and what this member has done.
+    /// Where the bus stands, who holds its slab, and what this member has done. Of a bus that is lost (`Corrupt`) only the
+    /// latter: where it stood is zero.
     pub fn stats(&mut self) -> Stats {
         self.at.stats()
     }

@@ -20,6 +20,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// Results of `publish` and `publishFrom`.
 const PUBLISHED: u32 = 0;
@@ -33,8 +34,8 @@ const BAD_CALL: u32 = 5;
 const ALL: u32 = 0;
 const MORE: u32 = 1;
 
-/// Of `tick` and `relieve`.
-pub(super) fn status<E>(result: Result<bool, E>) -> u32 {
+/// Of `tick` and `relieve`; CLOSED as above.
+fn status<E>(result: Result<bool, E>) -> u32 {
     result.map_or(CORRUPT, u32::from)
 }
 
@@ -45,8 +46,8 @@ const POSITIONS: u64 = 8192;
 
 /// A member and the arrays it shares with JavaScript.
 pub(super) struct Hot {
-    pub attachment: Attachment,
-    left: bool,
+    /// None once left: this lives until V8 collects the functions that hold it, the memory of the bus must not.
+    attachment: Option<Attachment>,
     registers: Array<u32>,
     meta: Array<f64>,
     bytes: Array<u8>,
@@ -78,8 +79,7 @@ impl<T> Array<T> {
 impl Hot {
     pub fn new(attachment: Attachment) -> Hot {
         Hot {
-            attachment,
-            left: false,
+            attachment: Some(attachment),
             registers: Array::default(),
             meta: Array::default(),
             bytes: Array::default(),
@@ -87,21 +87,43 @@ impl Hot {
         }
     }
 
+    /// Leaves the bus, and gives back its memory and descriptors. Without Node: also as the process exits.
     pub fn leave(&mut self) {
-        self.left = true;
-        self.attachment.leave();
+        self.attachment = None;
     }
 
-    /// Left, or a copy of it in a forked process.
-    fn is_over(&self) -> bool {
-        self.left || self.attachment.is_forked()
+    /// Gives the arrays back; nothing is called any more that looks at them.
+    ///
+    /// # Safety
+    /// In a call of `env`, after [`leave`](Self::leave).
+    pub unsafe fn unshare(&mut self, env: sys::napi_env) {
+        // SAFETY: passed on.
+        unsafe {
+            give_back(env, &mut self.registers);
+            give_back(env, &mut self.meta);
+            give_back(env, &mut self.bytes);
+            give_back(env, &mut self.scratch);
+        }
+    }
+
+    /// None once left.
+    pub fn attachment(&mut self) -> Option<&mut Attachment> {
+        self.attachment.as_mut()
+    }
+
+    pub fn relieve(&mut self, len: usize, interval: Duration, stall_timeout: Option<Duration>) -> u32 {
+        self.attachment
+            .as_mut()
+            .map_or(CLOSED, |at| status(at.relieve(len, Instant::now(), interval, stall_timeout)))
+    }
+
+    pub fn tick(&mut self) -> u32 {
+        self.attachment.as_mut().map_or(CLOSED, |at| status(at.tick()))
     }
 
     /// Publishes the first `len` bytes of the scratch, or of `from`.
     fn publish(&mut self, from: Option<&[u8]>) -> u32 {
-        if self.is_over() {
-            return CLOSED;
-        }
+        let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         let &[index, generation, hash, flags, len, ..] = &*self.registers.slice() else { return BAD_CALL };
         let topic = TopicRef { id: TopicId { index, generation }, hash: hash as u16 };
         let body = match from {
@@ -111,10 +133,10 @@ impl Hot {
                 None => return BAD_CALL,
             },
         };
-        if body.len() as u64 > self.attachment.max_message() {
+        if body.len() as u64 > attachment.max_message() {
             return BAD_CALL;
         }
-        match self.attachment.publish(topic, flags as u16, body) {
+        match attachment.publish(topic, flags as u16, body) {
             Ok(_) => PUBLISHED,
             Err(Refused::Full) => FULL,
             Err(Refused::Moved) => MOVED,
@@ -123,14 +145,12 @@ impl Hot {
     }
 
     fn drain(&mut self) -> u32 {
-        if self.is_over() {
-            return CLOSED;
-        }
+        let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         let mut batch =
             Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
-        let drained = self.attachment.drain(POSITIONS, &mut batch);
+        let drained = attachment.drain(POSITIONS, &mut batch);
         let (count, needed) = (batch.count, batch.needed);
-        let gaps = self.attachment.has_gaps();
+        let gaps = attachment.has_gaps();
         if let [_, _, _, _, _, drained, more, gap, ..] = self.registers.slice() {
             *drained = count as u32;
             *more = needed as u32;
@@ -145,12 +165,10 @@ impl Hot {
 
     /// Empties the semaphore and arms. 1: asleep; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
-        if self.is_over() {
-            return 1;
-        }
-        self.attachment.arm();
-        if self.attachment.is_behind() {
-            self.attachment.disarm();
+        let Some(attachment) = living(&mut self.attachment) else { return 1 };
+        attachment.arm();
+        if attachment.is_behind() {
+            attachment.disarm();
             return 0;
         }
         1
@@ -158,11 +176,16 @@ impl Hot {
 
     /// Awake: nobody needs to post.
     fn rouse(&mut self) -> u32 {
-        if !self.is_over() {
-            self.attachment.rouse();
+        if let Some(attachment) = living(&mut self.attachment) {
+            attachment.rouse();
         }
         0
     }
+}
+
+/// Unless left, or a copy of it in a forked process.
+fn living(attachment: &mut Option<Attachment>) -> Option<&mut Attachment> {
+    attachment.as_mut().filter(|attachment| !attachment.is_forked())
 }
 
 /// Where a drain puts what it copies: straight into JavaScript's arrays.
@@ -322,6 +345,10 @@ unsafe extern "C" fn share(env: sys::napi_env, info: sys::napi_callback_info) ->
     // SAFETY: as above; each array is read as the type its place in the call has.
     unsafe {
         on_member(env, info, &mut [null_mut(); 4], |hot, arguments| {
+            // Nobody would give them back.
+            if hot.attachment.is_none() {
+                return CLOSED;
+            }
             adopt(env, arguments[0], &mut hot.registers);
             adopt(env, arguments[1], &mut hot.meta);
             adopt(env, arguments[2], &mut hot.bytes);
@@ -337,16 +364,24 @@ unsafe fn adopt<T>(env: sys::napi_env, value: sys::napi_value, array: &mut Array
     // SAFETY: passed on.
     let Some((start, bytes)) = (unsafe { memory_of::<T>(env, value) }) else { return };
     let mut reference = null_mut();
-    // SAFETY: `value` is an object of the current scope; the old reference is dropped once.
+    // SAFETY: `value` is an object of the current scope; the old reference is of the same environment.
     unsafe {
         if sys::napi_create_reference(env, value, 1, &mut reference) != sys::Status::napi_ok {
             return;
         }
-        if !array.reference.is_null() {
-            sys::napi_delete_reference(env, array.reference);
-        }
+        give_back(env, array);
     }
     *array = Array { start, len: bytes / size_of::<T>(), reference };
+}
+
+/// # Safety
+/// In a call of `env`, in which the array was adopted.
+unsafe fn give_back<T>(env: sys::napi_env, array: &mut Array<T>) {
+    let Array { reference, .. } = std::mem::take(array);
+    if !reference.is_null() {
+        // SAFETY: made in `adopt`, and nobody knows it any more.
+        unsafe { sys::napi_delete_reference(env, reference) };
+    }
 }
 
 /// Start and length in bytes of a typed array of T's alignment.

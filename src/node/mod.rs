@@ -14,6 +14,7 @@ mod waiter;
 mod wakeup;
 
 use crate::bus::{Attachment, Options};
+use crate::error::TopicError;
 use failure::Failure;
 use hot::Hot;
 use napi::bindgen_prelude::{Either, Function, Object, Unknown};
@@ -23,7 +24,7 @@ use stats::StatsWords;
 use std::cell::RefCell;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wakeup::Wakeup;
 
 /// What JavaScript chose, checked for types and ranges there; sizes not given are the defaults.
@@ -121,9 +122,8 @@ impl Member {
     }
 
     #[napi(catch_unwind)]
-    pub fn facts(&self) -> Facts {
-        let hot = self.hot.borrow();
-        Facts { member: hot.attachment.number(), max_message: hot.attachment.max_message() as f64 }
+    pub fn facts(&self) -> Either<Facts, Failure> {
+        self.attached(|at| Ok(Facts { member: at.number(), max_message: at.max_message() as f64 }))
     }
 
     /// The functions of `hot.rs`, bound to this member.
@@ -136,62 +136,59 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn topic(&self, name: String, wait_ms: f64) -> Either<TopicWords, Failure> {
         let wait = Duration::from_secs_f64(wait_ms / 1000.0);
-        match self.hot.borrow().attachment.topic(&name, wait) {
-            Ok(topic) => Either::A(words(topic, 0)),
-            Err(error) => Either::B(error.into()),
-        }
+        self.attached(|at| Ok(words(at.topic(&name, wait)?, 0)))
     }
 
     #[napi(catch_unwind)]
     pub fn subscribe(&self, name: String) -> Either<TopicWords, Failure> {
-        match self.hot.borrow_mut().attachment.subscribe(&name) {
-            Ok(live) => Either::A(words(live.topic, live.from)),
-            Err(error) => Either::B(error.into()),
-        }
+        self.attached(|at| at.subscribe(&name).map(|live| words(live.topic, live.from)))
     }
 
     #[napi(catch_unwind)]
     pub fn unsubscribe(&self, topic: TopicWords) {
-        self.hot.borrow_mut().attachment.unsubscribe(topic.into());
+        if let Some(at) = self.hot.borrow_mut().attachment() {
+            at.unsubscribe(topic.into());
+        }
     }
 
     /// Where a further subscription to a topic this thread reads begins.
     #[napi(catch_unwind)]
     pub fn tail(&self) -> f64 {
-        self.hot.borrow().attachment.tail() as f64
+        self.hot.borrow_mut().attachment().map_or(0.0, |at| at.tail() as f64)
     }
 
     /// While a publish of `len` bytes finds no room, about every `interval_ms`: cuts off who has been stuck for
-    /// `stall_timeout_ms` (Infinity: nobody) and reaps the dead. 1: look again at once; 0: not; 3: corrupt.
+    /// `stall_timeout_ms` (Infinity: nobody) and reaps the dead. 1: look again at once; 0: not; 3: corrupt; 4: closed.
     #[napi(catch_unwind)]
     pub fn relieve(&self, len: u32, interval_ms: f64, stall_timeout_ms: f64) -> u32 {
         let interval = Duration::from_secs_f64(interval_ms / 1000.0);
         let timeout = Duration::try_from_secs_f64(stall_timeout_ms / 1000.0).ok();
-        let mut hot = self.hot.borrow_mut();
-        hot::status(hot.attachment.relieve(len as usize, Instant::now(), interval, timeout))
+        self.hot.borrow_mut().relieve(len as usize, interval, timeout)
     }
 
     /// There was room again.
     #[napi(catch_unwind)]
     pub fn relieved(&self) {
-        self.hot.borrow_mut().attachment.relieved();
+        if let Some(at) = self.hot.borrow_mut().attachment() {
+            at.relieved();
+        }
     }
 
-    /// Every second. 1: there is something to drain; 0: not; 3: corrupt.
+    /// Every second. 1: there is something to drain; 0: not; 3: corrupt; 4: closed.
     #[napi(catch_unwind)]
     pub fn tick(&self) -> u32 {
-        hot::status(self.hot.borrow_mut().attachment.tick())
+        self.hot.borrow_mut().tick()
     }
 
     /// True once: another bus of the same name was made after this one's files had been removed.
     #[napi(catch_unwind)]
     pub fn take_split(&self) -> bool {
-        self.hot.borrow_mut().attachment.take_split()
+        self.hot.borrow_mut().attachment().is_some_and(|at| at.take_split())
     }
 
     #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
-        let gaps = self.hot.borrow_mut().attachment.take_gaps(u64::MAX);
+        let gaps = self.hot.borrow_mut().attachment().map(|at| at.take_gaps(u64::MAX)).unwrap_or_default();
         gaps.into_iter()
             .map(|(gap, position)| GapWords {
                 topic: gap.topic,
@@ -203,14 +200,16 @@ impl Member {
     }
 
     #[napi(catch_unwind)]
-    pub fn stats(&self) -> StatsWords {
-        self.hot.borrow_mut().attachment.stats().into()
+    pub fn stats(&self) -> Either<StatsWords, Failure> {
+        self.attached(|at| Ok(at.stats().into()))
     }
 
     /// Wakes this thread's loop in its next turn.
     #[napi(catch_unwind)]
     pub fn post_self(&self) {
-        self.hot.borrow().attachment.post_self();
+        if let Some(at) = self.hot.borrow_mut().attachment() {
+            at.post_self();
+        }
     }
 
     /// Whether this member keeps the process alive.
@@ -219,12 +218,27 @@ impl Member {
         self.wakeup.set_ref(referenced);
     }
 
-    /// Leaves the bus; nothing is woken any more. Idempotent.
+    /// Leaves the bus and gives back what it held; nothing is woken any more. Idempotent.
     #[napi(catch_unwind)]
-    pub fn close(&mut self) {
+    pub fn close(&mut self, env: Env) {
         // First: nobody polls the descriptor any more that leaving closes.
         self.wakeup.close();
-        self.hot.borrow_mut().leave();
+        let mut hot = self.hot.borrow_mut();
+        hot.leave();
+        // SAFETY: a call of the environment, and the bus was just left.
+        #[allow(unsafe_code)]
+        unsafe {
+            hot.unshare(env.raw())
+        };
+    }
+
+    /// What `act` finds; ERR_CLOSED once left.
+    fn attached<T>(&self, act: impl FnOnce(&mut Attachment) -> Result<T, TopicError>) -> Either<T, Failure> {
+        let mut hot = self.hot.borrow_mut();
+        match hot.attachment().ok_or(TopicError::Closed).and_then(act) {
+            Ok(found) => Either::A(found),
+            Err(error) => Either::B(error.into()),
+        }
     }
 }
 

@@ -401,3 +401,26 @@ fn stats_count_cut_offs_and_what_was_missed() {
     assert_eq!((stats.gaps, stats.lost, lost), (2, 1024, 1024));
     assert_eq!((stats.delivered.messages, stats.cut_offs, stats.members_reading), (0, 0, 1));
 }
+
+#[test]
+fn stats_of_a_lost_bus_touch_its_memory_no_more() {
+    use std::os::unix::fs::FileExt;
+    let options = Options { topics: 1024, members: 16, thread: 7, ..options() };
+    let uid = rustix::process::geteuid().as_raw();
+    let pointer = format!("/dev/shm/slabcast-{uid}/{}/segment", options.name);
+    let mut bus = Bus::open(options).expect("open");
+    bus.publish_raw("t", &[0; 10]).expect("publish");
+    let id = std::fs::read_to_string(pointer).expect("the pointer");
+    let path = format!("/dev/shm{id}");
+    let memory = std::fs::File::options().read(true).write(true).open(path).expect("open");
+    // Header, log, members and buckets of a page each come before its ring.
+    memory.write_all_at(&[0xa5; 128 << 10], 4 * 4096).expect("write");
+    let error = bus.publish_raw("t", &[0; 10]).expect_err("corrupt");
+    assert_eq!(error.code(), "ERR_CORRUPT");
+    // From here on a touch is a SIGBUS.
+    memory.set_len(0).expect("shrink");
+    let stats = bus.stats();
+    assert_eq!((stats.member, stats.thread, stats.members_capacity), (bus.member(), 7, 16));
+    assert_eq!((stats.published.messages, stats.published.bytes), (1, 10));
+    assert_eq!((stats.members_attached, stats.position, stats.held), (0, 0, None));
+}
