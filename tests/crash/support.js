@@ -14,7 +14,7 @@ const { generator } = require('./random')
 /** Multiplies what a test repeats. */
 const rounds = Number(process.env.SLABCAST_ROUNDS ?? 1)
 /** Nothing is expected to take this long. */
-const WATCHDOG = 120_000
+const WATCHDOG = Number(process.env.SLABCAST_TEST_WATCHDOG ?? 120_000)
 
 /** Numbers in [0, 1) from a printed seed: SLABCAST_SEED replays. */
 function random() {
