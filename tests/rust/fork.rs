@@ -5,6 +5,13 @@
 use slabcast::{Bus, Options};
 use std::time::Duration;
 
+/// How often this process has the lock of a registry open.
+fn registry_locks() -> usize {
+    let descriptors = std::fs::read_dir("/proc/self/fd").expect("descriptors");
+    let paths = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    paths.filter(|path| path.ends_with("registry.lock")).count()
+}
+
 /// What goes wrong in the forked child, as the code it exits with; 0: all is as it should be.
 fn in_the_child(mut bus: Bus, options: Options) -> i32 {
     let code = |error: &dyn std::error::Error, code: &str| {
@@ -19,8 +26,12 @@ fn in_the_child(mut bus: Bus, options: Options) -> i32 {
     if let Some(at) = refused.iter().position(|refused| !refused) {
         return 1 + at as i32;
     }
-    // A bus of its own it may have.
+    // A bus of its own it may have, with a lock of its own: what it holds by the parent's descriptor the parent holds too.
+    let before = registry_locks();
     let Ok(mut mine) = Bus::open(options) else { return 10 };
+    if registry_locks() == before {
+        return 13;
+    }
     if mine.subscribe("child").is_err()
         || mine.publish("child", &3).is_err()
         || mine.publish("t", &3).is_err()
