@@ -139,11 +139,17 @@ test('the last one to leave does not own the memory: it is given back, and its n
     const again = await user(BEN)
     await open(again, { name })
     await conversation([again], 'again')
-    await again.end()
+    if (end === 'end') await again.end()
     assert.ok(fs.existsSync(memory))
-    // Any bus the owner opens, also of the other kind.
+    // Any bus the owner opens, also of the other kind; whether or not the name is in use again.
     const owner = await user(ANN)
     assert.strictEqual((await tryOpen(owner, { name: busName() })).code, 'opened')
+    assert.ok(!fs.existsSync(memory), 'its name is gone')
+    if (end === 'kill') {
+      await again.end()
+      // The folder of all shared buses is the owner's too: the next to leave such a bus removes it.
+      assert.strictEqual((await tryOpen(owner, { name: busName(), mode: 0o660 })).code, 'opened')
+    }
     await owner.end()
     assert.deepStrictEqual(left(), [])
   }
@@ -153,6 +159,8 @@ test('what another group made, or opened to others, is refused', { skip }, async
   const ben = await user(BEN)
   for (const [uid, gid, mode] of [
     [EVE, OTHER, 0o2770],
+    // It can come in, and so can others.
+    [BEN, OTHER, 0o2770],
     [ANN, GROUP, 0o2777],
     [ANN, GROUP, 0o2775],
   ]) {
