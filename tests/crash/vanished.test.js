@@ -76,9 +76,15 @@ for (const [what, { remove, joinable }] of Object.entries(removals)) {
     skip,
   }, async () => {
     const name = busName()
-    const [one, two, newcomer, sweeper] = await actors(4)
+    const [one, two, newcomer, sweeper, neighbour] = await actors(5)
+    // Other living buses, older and younger: not to be taken for this one.
+    const oneMore = ({ ipc, state }, other) => {
+      state[other] = ipc.open({ name: other })
+    }
+    await neighbour.run(oneMore, busName())
     await open(one, name)
     await open(two, name)
+    await neighbour.run(oneMore, busName())
     await conversation([one, two], 'before')
     remove(name)
     // Opening another bus sweeps what the dead left: these live.
@@ -111,7 +117,7 @@ for (const [what, { remove, joinable }] of Object.entries(removals)) {
     await conversation([one, two], 'in the end')
     if (!joinable) assert.strictEqual((await tryOpen(sweeper, name)).code, 'ERR_IN_USE')
     for (const each of [one, two]) assert.deepStrictEqual(await each.run(({ state }) => state.warnings), [])
-    await Promise.all([one, two, newcomer, sweeper].map((each) => each.end()))
+    await Promise.all([one, two, newcomer, sweeper, neighbour].map((each) => each.end()))
     assert.deepStrictEqual(left(), [])
     // Nobody is there any more: the name is free.
     const last = await actor()
@@ -127,12 +133,18 @@ test('all files removed and then all members killed: the next open of any bus le
     const name = busName()
     const members = await actors(3)
     for (const one of members) await open(one, name)
-    if (memoryToo) fs.rmSync(memoryOf(name))
+    // Somebody is present, but not there.
+    const neighbour = await actor()
+    await open(neighbour, busName())
+    const memory = memoryOf(name)
+    if (memoryToo) fs.rmSync(memory)
     fs.rmSync(ROOT, { recursive: true })
     await Promise.all(members.map((one) => one.kill()))
     const sweeper = await actor()
     assert.strictEqual((await tryOpen(sweeper, busName())).code, 'opened')
-    await sweeper.end()
+    assert.ok(!fs.existsSync(memory), 'the memory of the dead is gone')
+    await conversation([neighbour], 'unharmed')
+    await Promise.all([sweeper.end(), neighbour.end()])
     assert.deepStrictEqual(left(), [])
   }
 })
@@ -156,28 +168,92 @@ test('a member killed when its files are gone is reaped as any other', { skip },
   assert.deepStrictEqual(left(), [])
 })
 
-test('two buses of one name, where it could not be helped: the members of the first are told, and harm nothing of the other', {
-  skip,
-}, async () => {
+test('what is removed comes back, though nobody comes and nobody subscribes', { skip }, async () => {
   const name = busName()
-  const [one, two, other] = await actors(3)
+  const [one, two] = await actors(2)
   await open(one, name)
   await open(two, name)
-  // By a name that its members' presence does not know: as if they were out of sight.
-  const elsewhere = `${name}-elsewhere`
-  await open(other, elsewhere)
-  fs.rmSync(folderOf(name), { recursive: true })
-  fs.renameSync(folderOf(elsewhere), folderOf(name))
-  for (const each of [one, two]) {
-    await until('it is warned', async () => (await each.run(({ state }) => state.warnings)).includes('SLABCAST_SPLIT'))
+  for (const file of ['registry.lock', 'segment', '1.lock', '2.lock']) {
+    fs.rmSync(`${folderOf(name)}/${file}`)
+    await until(`${file} is back`, () => list(folderOf(name)).includes(file))
   }
-  await conversation([one, two], 'split')
-  const files = list(folderOf(name))
-  // Their numbers are the same: what lies there is not theirs to remove.
   await Promise.all([one.end(), two.end()])
-  assert.deepStrictEqual(list(folderOf(name)), files)
-  await conversation([other], 'unharmed')
-  await other.kill()
-  fs.rmSync(ROOT, { recursive: true, force: true })
-  for (const file of left()) fs.rmSync(file, { recursive: true, force: true })
+  assert.deepStrictEqual(left(), [])
 })
+
+test('who left a bus before is not said to have the one that has its name now', { skip }, async () => {
+  for (const end of ['leaves', 'is killed']) {
+    const name = busName()
+    const [former, last, owner, newcomer] = await actors(4)
+    await open(former, name)
+    await open(last, name)
+    // What it closed stays mapped until its garbage is collected.
+    await former.run(({ state }) => state.bus.close())
+    if (end === 'leaves') await last.run(({ state }) => state.bus.close())
+    else await last.kill()
+    await open(owner, name)
+    fs.rmSync(memoryOf(name))
+    fs.rmSync(folderOf(name), { recursive: true })
+    const { code, pid } = await tryOpen(newcomer, name)
+    assert.deepStrictEqual([code, pid], ['ERR_IN_USE', owner.pid], `the last of the former ${end}`)
+    await Promise.all([former, last, owner, newcomer].map((each) => each.end()))
+    assert.deepStrictEqual(left(), [])
+  }
+})
+
+/** How the files of one bus come to stand in the place of another's. */
+const splits = {
+  'its folder': (name, elsewhere) => {
+    fs.rmSync(folderOf(name), { recursive: true })
+    fs.renameSync(folderOf(elsewhere), folderOf(name))
+  },
+  'all but its lock': (name, elsewhere) => {
+    const files = (bus) => list(folderOf(bus)).filter((file) => file !== 'registry.lock')
+    for (const file of files(name)) fs.rmSync(`${folderOf(name)}/${file}`)
+    for (const file of files(elsewhere)) fs.renameSync(`${folderOf(elsewhere)}/${file}`, `${folderOf(name)}/${file}`)
+  },
+}
+for (const [what, split] of Object.entries(splits)) {
+  test(`two buses of one name, where it could not be helped (${what} removed): the members of the first are told, and harm nothing of the other`, {
+    skip,
+  }, async () => {
+    const name = busName()
+    const [one, two, three, ...others] = await actors(5)
+    for (const each of [one, two, three]) await open(each, name)
+    // By a name that its members' presence does not know: as if they were out of sight.
+    const elsewhere = `${name}-elsewhere`
+    for (const each of others) await open(each, elsewhere)
+    const memory = fs.readFileSync(`${folderOf(elsewhere)}/segment`, 'utf8')
+    const first = fs.readFileSync(`${folderOf(name)}/segment`, 'utf8')
+    split(name, elsewhere)
+    for (const each of [one, two, three]) {
+      await until('it is warned', async () =>
+        (await each.run(({ state }) => state.warnings)).includes('SLABCAST_SPLIT'),
+      )
+    }
+    await conversation([one, two, three], 'split')
+    const files = list(folderOf(name))
+    for (const file of ['1.lock', '1.fifo', '2.lock', '2.fifo']) assert.ok(files.includes(file), `${files}`)
+    // Their numbers are the same: what lies there is not theirs to remove.
+    if (what === 'its folder') {
+      // The lock that lies there is the other's: not theirs to take.
+      const subscribe = one.run(({ state }) => void state.bus.subscribe('new', () => {}))
+      await assert.rejects(subscribe, (error) => error.code === 'ERR_IN_USE')
+      await one.end()
+    } else {
+      await one.kill()
+      await until('it is reaped', () => two.run(({ state }) => state.bus.stats().members.attached === 2))
+    }
+    assert.deepStrictEqual(list(folderOf(name)), files)
+    await two.end()
+    await three.end()
+    assert.deepStrictEqual(list(folderOf(name)), files)
+    assert.strictEqual(fs.readFileSync(`${folderOf(name)}/segment`, 'utf8'), memory)
+    assert.ok(fs.existsSync(`/dev/shm${memory}`), 'the memory of the other is there')
+    assert.ok(!fs.existsSync(`/dev/shm${first}`), 'their own is not left behind')
+    await conversation(others, 'unharmed')
+    await Promise.all(others.map((each) => each.kill()))
+    fs.rmSync(ROOT, { recursive: true, force: true })
+    for (const file of left()) fs.rmSync(file, { recursive: true, force: true })
+  })
+}
