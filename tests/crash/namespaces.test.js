@@ -110,3 +110,33 @@ test('files removed under a bus of another PID namespace: who comes is told, tho
   await Promise.all([one.end(), other.end()])
   assert.deepStrictEqual(left(), [])
 })
+
+test('two threads of a PID namespace, with the /proc outside, where their pid is another’s: neither takes the other for dead', {
+  skip,
+}, async () => {
+  const name = busName()
+  const one = await inside(false)
+  await open(one, { name })
+  await one.run(
+    ({ workers, state }, file, given) => {
+      state.bus.subscribe('heard', (message) => state.got.push(`heard ${message}`))
+      const script = `
+        const bus = require(${JSON.stringify(file)}).open(require('node:worker_threads').workerData)
+        bus.subscribe('all', (message) => bus.publish('heard', message))`
+      state.worker = new workers.Worker(script, { eval: true, workerData: given })
+    },
+    require.resolve('../..'),
+    { name },
+  )
+  await until('the thread is there', () => one.run(({ state }) => state.bus.stats().members.reading === 2))
+  await publish(one, 'hello')
+  await hears(one, 'heard hello')
+  // As above: three ticks go by, with nothing to see of them.
+  await one.run(() => new Promise((resolve) => setTimeout(resolve, 3300)))
+  await publish(one, 'still here')
+  await hears(one, 'heard still here')
+  const { reaped } = await one.run(({ state }) => state.bus.stats())
+  assert.strictEqual(reaped, 0)
+  await one.end()
+  assert.deepStrictEqual(left(), [])
+})
