@@ -4,6 +4,7 @@
 use super::shared::{Membership, Shared};
 use crate::layout::Identity;
 use crate::segment::{Guard, LockError, PlaceError, RegistryLock, Witness, read_text};
+use crate::sync::step;
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -71,6 +72,7 @@ impl Shared {
             && let Ok(witness) = Witness::create(&lock, Identity::mine(), self.place.mode())
         {
             membership.witness = witness;
+            step("files: witnessed");
         }
         Ok(())
     }
@@ -79,7 +81,11 @@ impl Shared {
         let _guard = self.lock_registry(BRIEFLY)?;
         // Another member may have been faster.
         if self.pointer() == Pointer::Gone {
-            let told = self.place.note(self.segment.id()).and_then(|()| self.place.point());
+            let told = self.place.note(self.segment.id()).and_then(|()| {
+                step("files: noted");
+                self.place.point()
+            });
+            step("files: named");
             told.map_err(|error| PlaceError::io(&self.place.pointer(), error))?;
         }
         Ok(())

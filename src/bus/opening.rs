@@ -174,7 +174,10 @@ fn find_lost(place: &Place) -> Result<Option<Segment>, Attempt> {
     }
     if let Some(segment) = find_memory(place) {
         let pointer = place.pointer();
-        place.note(segment.id()).and_then(|()| place.point()).map_err(|error| os(&pointer, error))?;
+        place.note(segment.id()).map_err(|error| os(&pointer, error))?;
+        step("lost: noted");
+        place.point().map_err(|error| os(&pointer, error))?;
+        step("lost: named");
         return Ok(Some(segment));
     }
     match (holder_of_memory(place), present) {

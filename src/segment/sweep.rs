@@ -58,7 +58,6 @@ pub(crate) fn unlink_memory(place: &Place, id: &str) {
 fn remove_owed(place: &Place) {
     for (id, note) in place.all_owed() {
         if is_ours(&id) && Segment::unlink(&id) {
-            step("sweep: owed memory gone");
             let _ = std::fs::remove_file(note);
         }
     }

@@ -4,7 +4,7 @@
 //! word of it.
 
 use crate::member::{Member, SLAB, TRAFFIC, name_of};
-use crate::support::{lines, say};
+use crate::support::{folder_of, lines, say};
 use slabcast::audit::audit;
 use slabcast::kill_points::{Act, arm, disarm};
 use slabcast::{Bus, Options};
@@ -124,6 +124,10 @@ impl Actor {
                     self.publish(topic, 40, 1);
                 }
                 "made".into()
+            }
+            "remove-files" => {
+                std::fs::remove_dir_all(folder_of(&self.options.name)).expect("removed");
+                "removed".into()
             }
             "approach" => self.approach(number(1) as u64),
             "fill" => self.fill(number(1) as u64),

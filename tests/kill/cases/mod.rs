@@ -8,6 +8,7 @@ mod publishing;
 mod reading;
 mod registry;
 mod repairs;
+mod vanished;
 
 use crate::scenes::{Around, Death, Rescue, Scene};
 use crate::suite::Case;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Case> {
         membership::cases(),
         places::cases(),
         repairs::cases(),
+        vanished::cases(),
         frozen::cases(),
     ];
     rooms.into_iter().flatten().collect()

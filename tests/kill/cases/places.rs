@@ -74,5 +74,12 @@ pub fn cases() -> Vec<Case> {
     let made = death(0, "", "open").at("create: made");
     let sweeps = vec![made, death(0, "", "open-as other-bus")];
     cases.extend(alone("remove: memory gone", "in a sweep of a half made bus", sweeps));
+    // All its files are removed under one that dies then: nothing but the memory is left, which no pointer leads to.
+    let lost = || death(0, "open; remove-files", "publish 1 100").at("publish: written");
+    cases.extend(alone(
+        "sweep: lost memory gone",
+        "in a sweep",
+        vec![lost(), death(0, "", "open-as other-bus")],
+    ));
     cases
 }

@@ -4,6 +4,7 @@ mod alone;
 mod amid;
 mod frozen;
 mod told;
+mod vanished;
 
 pub use alone::Rescue;
 pub use amid::Around;
@@ -13,6 +14,8 @@ pub use told::{
     an_opener_waits_for_the_last_leaver, its_place_is_taken_while_it_leaves, nobody_gets_the_lock,
     posted_to_and_not_drained, the_cutter_dies,
 };
+
+pub use vanished::files_are_put_back;
 
 use crate::stage::{Fate, Person, Stage};
 
