@@ -171,12 +171,14 @@ class Publishing {
     return false
   }
 
-  /** As #lookUp, for a message that was accepted: a full table is waited for like a full slab; the rest loses the bus. */
+  /**
+   * As #lookUp, for a message that was accepted: whatever refuses its topic now (a full table, no descriptors, removed files)
+   * is waited for like a full slab. A corrupt segment #lookUp has told.
+   */
   #resolve(name) {
     try {
       return this.#lookUp(name)
-    } catch (error) {
-      if (error.code !== 'ERR_TOO_MANY_TOPICS' && error.code !== 'ERR_NO_SPACE') this.#owner.lose(error)
+    } catch {
       return undefined
     }
   }

@@ -5,6 +5,8 @@
 const test = require('node:test')
 const assert = require('node:assert')
 const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const fs = require('node:fs')
 const { actor, actors, busName, folderOf, isolate, later, list, longest, random, rounds, until } = require('./support')
 
 isolate()
@@ -26,7 +28,10 @@ async function holdLock(bus) {
     holder.stdout.once('data', resolve)
   })
   process.kill(-holder.pid, 'SIGSTOP')
-  return () => process.kill(-holder.pid, 'SIGKILL')
+  return () => {
+    process.kill(-holder.pid, 'SIGKILL')
+    return once(holder, 'exit')
+  }
 }
 
 test('a stopped holder of the lock: known topics go on, new ones wait or say so, nothing is lost', async (t) => {
@@ -68,6 +73,56 @@ test('a stopped holder of the lock: known topics go on, new ones wait or say so,
   assert.strictEqual(await one.run(({ state }) => state.bus.publish('new', 'second')), true)
   await until('it arrives', () => newcomer.run(({ state }) => state.got[0] === 'second'))
   await Promise.all([one, other, late, newcomer].map((each) => each.end()))
+  assert.deepStrictEqual(list(folderOf(name)), [])
+})
+
+test('out of descriptors while messages to a new topic wait and the lock is to be made anew: they arrive later', async (t) => {
+  const name = busName()
+  const [one, other] = await actors(2)
+  for (const each of [one, other]) await open(each, { name })
+  await listen(other, 'known')
+  const release = await holdLock(name)
+  t.after(() => {
+    try {
+      release()
+    } catch {}
+  })
+  const refused = await one.run(async ({ fs, state }) => {
+    state.told = []
+    state.bus.on('error', ({ code }) => state.told.push(code))
+    state.drained = new Promise((resolve) => state.bus.once('drain', resolve))
+    const accepted = [state.bus.publish('new', 'first'), state.bus.publish('known', 'behind it')]
+    state.held = []
+    try {
+      for (;;) state.held.push(fs.openSync('/dev/null'))
+    } catch {}
+    return accepted
+  })
+  assert.deepStrictEqual(refused, [false, false])
+  // Whoever wants the lock next makes its file anew, which takes a descriptor.
+  fs.rmSync(`${folderOf(name)}/registry.lock`)
+  await release()
+  const seen = await one.run(async ({ state }) => {
+    // The outbox tries every 16 ms: timers that end earlier run earlier, however slow the machine.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    let thrown
+    try {
+      state.bus.publish('newer', 1)
+    } catch (error) {
+      thrown = error.code
+    }
+    return { thrown, told: state.told, waiting: state.bus.stats().outbox.messages }
+  })
+  assert.deepStrictEqual(seen, { thrown: 'ERR_SYSTEM', told: [], waiting: 2 })
+  await one.run(({ fs, state }) => {
+    for (const each of state.held) fs.closeSync(each)
+    return state.drained
+  })
+  await until('it arrives', () => other.run(({ state }) => state.got[0] === 'behind it'))
+  await listen(other, 'new')
+  assert.strictEqual(await one.run(({ state }) => state.bus.publish('new', 'second')), true)
+  await until('it arrives', () => other.run(({ state }) => state.got[1] === 'second'))
+  await Promise.all([one, other].map((each) => each.end()))
   assert.deepStrictEqual(list(folderOf(name)), [])
 })
 
