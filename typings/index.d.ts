@@ -234,7 +234,8 @@ declare namespace ipc {
      * @returns `true`: it is in the slab and outlives this process. `false`: it is in the outbox (order kept; lost if this
      *   process is killed before `'drain'`): slow down.
      * @throws `ERR_OUTBOX_FULL`, `ERR_MESSAGE_TOO_LARGE`, `ERR_NOT_SERIALIZABLE`, `ERR_INVALID_TOPIC`,
-     *   `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_CLOSED`: nothing was published, the bus is as it was.
+     *   `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_IN_USE` (a new topic, while two buses bear the name), `ERR_SYSTEM` or the
+     *   system's own code, `ERR_CLOSED`: nothing was published, the bus is as it was. `ERR_CORRUPT`: the bus is lost.
      */
     publish(topic: NameOf<Topics>, message: Bytes, options: PublishOptions & { raw: true }): boolean
     publish<Name extends NameOf<Topics>>(
@@ -247,7 +248,8 @@ declare namespace ipc {
      * Live when it returns: everything published after that by anyone, nothing from before. The listener is never called
      * inside `publish`. Each call is a subscription, also with the same listener.
      * @throws `ERR_INVALID_TOPIC`, `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_TIMEOUT` (the registry is held by a stopped
-     *   process), `ERR_CLOSED`, `AbortError`
+     *   process), `ERR_IN_USE` (two buses bear the name), `ERR_SYSTEM` or the system's own code, `ERR_CLOSED`, `AbortError`.
+     *   `ERR_CORRUPT`: the bus is lost.
      */
     subscribe<Name extends NameOf<Topics>>(
       topic: Name,
@@ -265,7 +267,7 @@ declare namespace ipc {
 
     /**
      * Where the bus stands, who holds its slab, and what this thread has done. Synchronous; costs some microseconds.
-     * @throws `ERR_CLOSED`
+     * @throws `ERR_CLOSED`; `ERR_CORRUPT` once the bus is lost
      */
     stats(): Stats
 
