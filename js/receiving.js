@@ -5,7 +5,7 @@
 
 const { decode } = require('./codec')
 const hot = require('./hot')
-const { deliverTo } = require('./subscription')
+const { deliverTo, rethrow } = require('./subscription')
 
 const { ALL, MORE, DRAINED, NEEDED, GAPS, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
@@ -148,18 +148,27 @@ class Receiving {
         body ??= Buffer.from(bytes.subarray(start, end))
         message = body
       } else {
-        if (value === undefined) {
-          try {
-            value = { message: decode(bytes, start, end) }
-          } catch (error) {
-            this.#owner.lose(error)
-            return
-          }
-        }
+        value ??= this.#decode(bytes, start, end)
+        if (this.#owner.closed) return
+        if (!value.isThere) continue
         message = value.message
       }
       subscription[deliverTo](message, about, own)
       if (this.#owner.closed) return
+    }
+  }
+
+  /**
+   * One body. Bytes that nobody of slabcast's writes lose the bus. What is a value, but one that cannot be built here (a string
+   * longer than V8's), is as if its listeners had thrown: the bus goes on.
+   */
+  #decode(bytes, start, end) {
+    try {
+      return { isThere: true, message: decode(bytes, start, end) }
+    } catch (error) {
+      if (error.code === 'ERR_CORRUPT' && error.cause === undefined) this.#owner.lose(error)
+      else process.nextTick(rethrow, error.cause ?? error)
+      return { isThere: false }
     }
   }
 
