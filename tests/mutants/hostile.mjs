@@ -8,7 +8,6 @@ const members = 'src/registry/members.rs'
 const mapping = 'src/segment/mapping.rs'
 const inspection = 'src/bus/inspection.rs'
 const attachment = 'src/bus/attachment.rs'
-const care = 'src/bus/care.rs'
 const shared = 'src/bus/shared.rs'
 const bus = 'src/bus/mod.rs'
 
@@ -107,16 +106,16 @@ const checks = [
   ['reserving beyond the table', mapping, 'if from >= g.sizes.topics {', 'if false {', entries],
   [
     'no look while full',
-    care,
+    attachment,
     '        stall_timeout: Option<Duration>,\n    ) -> Result<bool, Corrupt> {\n        self.inspect()?;',
     '        stall_timeout: Option<Duration>,\n    ) -> Result<bool, Corrupt> {',
     'an_announcement_of_mine_that_i_did_not_make_is_told_by_my_next_look',
   ],
   [
     'no look at the tick',
-    care,
-    '        self.inspect()?;\n        Ring::of',
-    '        Ring::of',
+    attachment,
+    '        self.inspect()?;\n        let shared = self.shared.clone();\n        let parts = shared.parts();\n        Ring::of',
+    '        let shared = self.shared.clone();\n        let parts = shared.parts();\n        Ring::of',
     'an_announcement_of_mine_that_i_did_not_make_is_told_by_my_next_look',
   ],
   ['no look before subscribing', attachment, '        self.inspect()?;\n        let guard', '        let guard', lost],
