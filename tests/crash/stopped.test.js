@@ -79,6 +79,8 @@ test('a stopped reader is cut off, the others go on; when it goes on it learns w
     idle.signal('SIGCONT')
     const seen = (topic) => stopped.run(({ state }, each) => state.events.some((event) => event.topic === each), topic)
     await until('it is told', async () => (await seen('b')) && stopped.run(({ state }) => state.events.length > 100))
+    // The idle one as well, though there is nothing to tell it: what comes before it reads again it would miss.
+    await until('all read again', () => publisher.run(({ state }) => state.bus.stats().members.reading === 3))
     // Live again, and not cut off once more.
     await publisher.run(async ({ state }) => {
       await state.publish('a', 1101, 1110)
