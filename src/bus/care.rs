@@ -5,12 +5,17 @@ use super::attachment::{Attachment, now_ms};
 use super::inspection::Inspection;
 use super::stall::Stall;
 use crate::layout::{Corrupt, MemberState, frame_bytes};
-use crate::registry::in_use;
 use crate::ring::Ring;
-use crate::segment::LockError;
+use crate::segment::{LockError, Round};
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+/// Ticks after which a member looks at everybody: for the dead whose neighbour lives but does not look.
+const ROUNDS: u32 = 8;
+/// How often somebody in the way of a full slab is asked whether it lives.
+const ASKED_EVERY: Duration = Duration::from_millis(100);
 
 /// What one member remembers of its looks.
 #[derive(Debug, Default)]
@@ -18,6 +23,65 @@ pub(super) struct Care {
     stall: Stall,
     inspection: Inspection,
     split: Split,
+    ticks: u32,
+    asked: Asked,
+}
+
+impl Care {
+    /// Whether this tick looks at everybody. The first one does: nobody else may be there to. The others take turns by
+    /// their places.
+    fn looks_at_all(&mut self, index: u32) -> bool {
+        let tick = self.ticks;
+        self.ticks = tick.wrapping_add(1);
+        tick == 0 || tick.wrapping_add(index).is_multiple_of(ROUNDS)
+    }
+}
+
+/// What a look at one place of the member table finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nobody,
+    Living,
+    Dead(MemberState),
+}
+
+/// Whom member `me` buries of a table of `places`: it looks from its own place upwards, round the table, up to the first who
+/// lives, and that one looks after who comes next. So the dead are found by the nearest before them who lives, whatever
+/// the number of members, and a tick costs each one look. `all`: everybody is looked at.
+fn dead_among(
+    me: u32,
+    places: u32,
+    all: bool,
+    mut look: impl FnMut(u32) -> Found,
+) -> Vec<(u32, MemberState)> {
+    let mut dead = Vec::new();
+    for index in (me + 1..places).chain(0..me) {
+        match look(index) {
+            Found::Nobody => {}
+            Found::Dead(state) => dead.push((index, state)),
+            Found::Living if all => {}
+            Found::Living => break,
+        }
+    }
+    dead
+}
+
+/// Who was asked lately whether it lives: while the slab is full, somebody in the way is met every few milliseconds.
+#[derive(Debug, Default)]
+struct Asked {
+    last: HashMap<u32, (MemberState, Instant)>,
+}
+
+impl Asked {
+    /// Whether it is to be asked now; then it was.
+    fn is_due(&mut self, index: u32, state: MemberState, now: Instant) -> bool {
+        let is_new = |(seen, at): &(MemberState, Instant)| *seen != state || now - *at >= ASKED_EVERY;
+        let due = self.last.get(&index).is_none_or(is_new);
+        if due {
+            self.last.insert(index, (state, now));
+        }
+        due
+    }
 }
 
 /// Whether another bus of the same name was made after this one's files had been removed.
@@ -41,7 +105,8 @@ impl Attachment {
         let parts = shared.parts();
         Ring::of(&parts).help_at_tail()?;
         self.pay_owed(Duration::ZERO);
-        self.reap_the_dead();
+        let all = self.care.looks_at_all(self.publisher.index);
+        self.reap_the_dead(all);
         if let Some(membership) = &mut self.membership {
             let kept = shared.keep_files(membership);
             if matches!(kept, Err(LockError::Split)) && self.care.split == Split::No {
@@ -77,14 +142,20 @@ impl Attachment {
         std::mem::take(&mut self.fanout.suspect)
     }
 
-    fn reap_the_dead(&mut self) {
+    fn reap_the_dead(&mut self, all: bool) {
         let shared = self.shared.clone();
         let parts = shared.parts();
-        for (index, member) in parts.members.iter().enumerate() {
-            let state = MemberState(member.identity.state.load(Acquire));
-            if in_use(member) && index as u32 != self.publisher.index && !shared.lives(member) {
-                self.bury(index as u32, state);
+        let mut round = Round::default();
+        let look = |index: u32| {
+            let member = &parts.members[index as usize];
+            match MemberState(member.identity.state.load(Acquire)) {
+                state if !state.in_use() => Found::Nobody,
+                _ if shared.lives(member, &mut round) => Found::Living,
+                state => Found::Dead(state),
             }
+        };
+        for (index, state) in dead_among(self.publisher.index, parts.members.len() as u32, all, look) {
+            self.bury(index, state);
         }
     }
 
@@ -118,14 +189,16 @@ impl Attachment {
         let wanted = frame_bytes(len);
         let in_the_way =
             self.care.stall.look(&parts, self.publisher.index, wanted, now, interval, stall_timeout);
-        let mut done = false;
+        let (mut done, mut round) = (false, Round::default());
         for member in in_the_way {
             if member.cut {
                 // It learns of it when it looks; asleep, it would not look.
                 self.fanout.nudge(&parts, &shared.place, member.index);
                 self.counters.cut_offs += 1;
                 done = true;
-            } else if !shared.lives(&parts.members[member.index as usize]) {
+            } else if self.care.asked.is_due(member.index, member.state, now)
+                && !shared.lives(&parts.members[member.index as usize], &mut round)
+            {
                 done |= self.bury(member.index, member.state);
             }
         }
@@ -135,5 +208,87 @@ impl Attachment {
     /// The slab has room again: nobody is to blame any more.
     pub fn relieved(&mut self) {
         self.care.stall.over();
+        self.care.asked = Asked::default();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// `table` has a letter for each place: L lives, D dead, - nobody. Returns who is buried by `me`, and how many were
+    /// looked at.
+    fn buried(table: &str, me: u32, all: bool) -> (Vec<u32>, usize) {
+        let mut looks = 0;
+        let dead = dead_among(me, table.len() as u32, all, |index| match table.as_bytes()[index as usize] {
+            b'L' => {
+                looks += 1;
+                Found::Living
+            }
+            b'D' => {
+                looks += 1;
+                Found::Dead(MemberState::new(index + 1, 0, MemberState::ATTACHED))
+            }
+            _ => Found::Nobody,
+        });
+        (dead.into_iter().map(|(index, _)| index).collect(), looks)
+    }
+
+    #[test]
+    fn each_looks_after_the_dead_between_itself_and_the_next_who_lives() {
+        assert_eq!(buried("L-DDL-DL", 0, false), (vec![2, 3], 3));
+        assert_eq!(buried("L-DDL-DL", 4, false), (vec![6], 2));
+        assert_eq!(buried("L-DDL-DL", 7, false), (vec![], 1));
+        // Round the table.
+        assert_eq!(buried("D-DL-DLD", 6, false), (vec![7, 0, 2], 4));
+        assert_eq!(buried("DDLD", 2, false), (vec![3, 0, 1], 3));
+        assert_eq!(buried("L", 0, false), (vec![], 0));
+    }
+
+    #[test]
+    fn whoever_is_dead_is_looked_after_by_exactly_one_of_the_living() {
+        // Every table of eight places.
+        for number in 0..3u32.pow(8) {
+            let table: String =
+                (0..8).map(|at| ['L', 'D', '-'][(number / 3u32.pow(at) % 3) as usize]).collect();
+            let places =
+                |kind| (0..8u32).filter(|at| table.as_bytes()[*at as usize] == kind).collect::<Vec<_>>();
+            let (living, dead) = (places(b'L'), places(b'D'));
+            let mut found: Vec<u32> = living.iter().flat_map(|me| buried(&table, *me, false).0).collect();
+            found.sort_unstable();
+            assert_eq!(found, if living.is_empty() { vec![] } else { dead }, "{table}");
+            // Each living one is asked by one: nobody asks everybody.
+            let looks: usize = living.iter().map(|me| buried(&table, *me, false).1).sum();
+            assert!(looks <= 8, "{table}: {looks}");
+        }
+    }
+
+    #[test]
+    fn everybody_is_looked_at_first_and_then_in_turns() {
+        assert_eq!(buried("L-DLDD", 0, true), (vec![2, 4, 5], 4));
+        for index in 0..ROUNDS {
+            let mut care = Care::default();
+            assert!(care.looks_at_all(index), "a newcomer's first tick");
+            let after: Vec<bool> = (0..3 * ROUNDS).map(|_| care.looks_at_all(index)).collect();
+            assert_eq!(after.iter().filter(|all| **all).count(), 3);
+        }
+        let in_step = |index| {
+            let mut care = Care { ticks: 1, ..Care::default() };
+            (0..ROUNDS).position(|_| care.looks_at_all(index))
+        };
+        let mut turns: Vec<_> = (0..ROUNDS).map(in_step).collect();
+        turns.sort_unstable();
+        assert_eq!(turns, (0..ROUNDS as usize).map(Some).collect::<Vec<_>>(), "each its own turn");
+    }
+
+    #[test]
+    fn who_is_in_the_way_is_asked_at_once_and_then_now_and_again() {
+        let (mut asked, start) = (Asked::default(), Instant::now());
+        let state = |number| MemberState::new(number, 0, MemberState::READING);
+        assert!(asked.is_due(3, state(1), start));
+        assert!(!asked.is_due(3, state(1), start + ASKED_EVERY / 2));
+        assert!(asked.is_due(4, state(2), start + ASKED_EVERY / 2), "another place");
+        assert!(asked.is_due(3, state(3), start + ASKED_EVERY / 2), "another member");
+        assert!(asked.is_due(3, state(3), start + 2 * ASKED_EVERY));
     }
 }

@@ -9,8 +9,8 @@ use crate::layout::{Corrupt, Identity, MemberState, Parts};
 use crate::reap::reap;
 use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use};
 use crate::segment::{
-    Generation, Guard, LockError, Place, Presence, RegistryLock, Segment, Witness, anyone_lives, is_alive,
-    remove_bus, unlink_memory,
+    Generation, Guard, LockError, Place, Presence, RegistryLock, Round, Segment, Witness, anyone_lives,
+    is_alive, remove_bus, unlink_memory,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
@@ -131,10 +131,10 @@ impl Shared {
         if chosen.is_ok() {
             return chosen;
         }
-        let mut buried = false;
+        let (mut buried, mut round) = (false, Round::default());
         for (index, member) in parts.members.iter().enumerate() {
             let seen = MemberState(member.identity.state.load(Acquire));
-            if in_use(member) && !self.lives(member) {
+            if in_use(member) && !self.lives(member, &mut round) {
                 buried |= self.bury(guard, index as u32, seen);
             }
         }
@@ -159,11 +159,12 @@ impl Shared {
 
     /// Whether nobody is attached who lives. Where the table of members cannot be believed, their files tell.
     fn is_deserted(&self) -> bool {
+        let mut round = Round::default();
         let nobody = self
             .parts()
             .members
             .iter()
-            .all(|member| number_in_use(member).is_none_or(|_| !self.lives(member)));
+            .all(|member| number_in_use(member).is_none_or(|_| !self.lives(member, &mut round)));
         nobody && (self.look().is_ok() || !anyone_lives(&self.place))
     }
 
@@ -260,9 +261,9 @@ impl Shared {
     }
 
     /// Whether a member in use lives.
-    pub fn lives(&self, member: &crate::layout::Member) -> bool {
+    pub fn lives(&self, member: &crate::layout::Member, round: &mut Round) -> bool {
         let state = MemberState(member.identity.state.load(Acquire));
-        is_possible(self.segment.header(), state) && is_alive(member, &self.place, Identity::mine())
+        is_possible(self.segment.header(), state) && is_alive(member, &self.place, round)
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct MemberIdentity {
 }
 
 /// A process, for good: its pid alone would be given to another one day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Identity {
     pub pid: u32,
     /// The kernel's ticks since boot; 0 where it cannot be told.

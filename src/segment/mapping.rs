@@ -3,10 +3,10 @@
 #![allow(unsafe_code)] // the one place where an offset becomes a pointer
 
 use super::place::{Place, PlaceError};
-use super::witness::lives;
+use super::witness::Round;
 use crate::layout::{
-    Geometry, Header, Identity, LAYOUT_VERSION, LOG_LEN, MAGIC, Member, MemberState, Name, Parts,
-    SEGMENT_CLOSED, SEGMENT_OPEN, Sizes, Topic, TopicTable,
+    Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Member, MemberState, Name, Parts, SEGMENT_CLOSED,
+    SEGMENT_OPEN, Sizes, Topic, TopicTable,
 };
 use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering, step};
 use Ordering::{Acquire, Relaxed, Release};
@@ -147,8 +147,8 @@ impl Segment {
 
     /// Whether anybody is attached who lives.
     pub fn is_inhabited(&self, place: &Place) -> bool {
-        let mine = Identity::mine();
-        self.is_open() && self.parts().members.iter().any(|member| is_alive(member, place, mine))
+        let mut round = Round::default();
+        self.is_open() && self.parts().members.iter().any(|member| is_alive(member, place, &mut round))
     }
 
     /// Reserves memory for the next topic entries. Under the registry lock.
@@ -272,11 +272,11 @@ impl std::fmt::Debug for Segment {
 }
 
 /// Whether a member is attached, not leaving, and lives.
-pub(crate) fn is_alive(member: &Member, place: &Place, mine: Identity) -> bool {
+pub(crate) fn is_alive(member: &Member, place: &Place, round: &mut Round) -> bool {
     let state = MemberState(member.identity.state.load(Acquire));
     state.in_use()
         && state.phase() != MemberState::LEAVING
-        && lives(Some(member.process()), place, state.number(), mine)
+        && round.lives(member.process(), place, state.number())
 }
 
 fn open_memory(id: &str) -> Result<OwnedFd, SegmentError> {

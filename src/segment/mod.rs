@@ -19,6 +19,6 @@ pub(crate) use presence::{Presence, Present};
 pub(crate) use sweep::{
     anyone_lives, is_ours, remove_all_member_files, remove_bus, remove_memory, sweep, unlink_memory,
 };
-pub(crate) use witness::Witness;
 #[cfg(any(fuzzing, all(test, not(loom))))]
 pub(crate) use witness::lives;
+pub(crate) use witness::{Round, Witness};

@@ -2,39 +2,55 @@
 //! started. Within one PID namespace the second overrules the first: a process that runs is never taken for dead
 //! though a stray close() dropped its lock, and one that is gone or a zombie is dead though a forked child holds it.
 
+use super::forked::Generation;
 use super::place::{Place, read_short};
 use super::presence::Present;
 use crate::layout::Identity;
 use crate::sync::step;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const TAKE_WAIT: Duration = Duration::from_secs(5);
 const TAKE_PAUSE: Duration = Duration::from_micros(50);
 
 impl Identity {
-    /// This process.
+    /// This process. Asked of /proc once by each thread, and anew by a forked copy.
     pub fn mine() -> Identity {
-        static NAMESPACE: OnceLock<u64> = OnceLock::new();
+        // Of the thread: a lock that another thread held at a fork would stay locked in the copy.
+        thread_local!(static KNOWN: Cell<Option<(Generation, Identity)>> = const { Cell::new(None) });
         let pid = std::process::id();
-        Identity {
+        if let Some((generation, known)) = KNOWN.get()
+            && !generation.is_past()
+            && known.pid == pid
+        {
+            return known;
+        }
+        let mine = Identity {
             pid,
             started: my_start(pid).unwrap_or(0),
-            namespace: *NAMESPACE
-                .get_or_init(|| std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino()).unwrap_or(0)),
+            namespace: std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino()).unwrap_or(0),
+        };
+        // What could not be told, for want of a descriptor, may be another time.
+        if mine.started != 0 && mine.namespace != 0 {
+            KNOWN.set(Some((Generation::mine(), mine)));
         }
+        mine
     }
 
     /// Whether it runs, as far as its pid tells; None in another namespace, or where /proc does not tell.
     fn runs(self, mine: Identity) -> Option<bool> {
         if self.namespace == 0 || self.namespace != mine.namespace || mine.started == 0 || self.started == 0 {
             return None;
+        }
+        if self.pid == mine.pid {
+            return Some(self.started == mine.started);
         }
         match fate(self.pid) {
             Fate::Runs { started } => Some(started == self.started),
@@ -139,12 +155,41 @@ fn take(file: &File) -> io::Result<()> {
     }
 }
 
+/// One look at many members: each process is asked once, however many of its threads are members.
+#[derive(Debug)]
+pub(crate) struct Round {
+    mine: Identity,
+    asked: HashMap<Identity, Option<bool>>,
+}
+
+impl Default for Round {
+    fn default() -> Round {
+        Round { mine: Identity::mine(), asked: HashMap::new() }
+    }
+}
+
+impl Round {
+    /// Whether the member of this process and number lives.
+    pub fn lives(&mut self, who: Identity, place: &Place, number: u32) -> bool {
+        let mine = self.mine;
+        match *self.asked.entry(who).or_insert_with(|| who.runs(mine)) {
+            Some(runs) => runs && !has_exec_d(who, &place.member_lock(number)),
+            None => is_held(place, number, Some(who), mine),
+        }
+    }
+}
+
 /// Whether the member lives that this identity and this lock file belong to.
 pub(crate) fn lives(who: Option<Identity>, place: &Place, number: u32, mine: Identity) -> bool {
-    let lock = &place.member_lock(number);
-    if let Some((who, runs)) = who.and_then(|who| Some((who, who.runs(mine)?))) {
-        return runs && !has_exec_d(who, lock);
+    match who.and_then(|who| Some((who, who.runs(mine)?))) {
+        Some((who, runs)) => runs && !has_exec_d(who, &place.member_lock(number)),
+        None => is_held(place, number, who, mine),
     }
+}
+
+/// Whether somebody holds the lock, of one whose pid does not tell.
+fn is_held(place: &Place, number: u32, who: Option<Identity>, mine: Identity) -> bool {
+    let lock = &place.member_lock(number);
     let file = match open_lock(lock) {
         Ok(file) => file,
         // Somebody removed the file: nothing says that a member known by other means died, unless nobody at all is there.
