@@ -17,7 +17,7 @@ const CORRUPT = 3
 const CLOSED = 4
 
 /** Places in the registers. */
-const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, GAPS] = [0, 1, 2, 3, 4, 5, 6, 7]
+const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, GAPS, SUSPECTS] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
 /** Numbers per message in meta, and what they are. */
 const META = 9
 const [AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME] = [
@@ -84,7 +84,7 @@ function orThrow(result) {
 
 module.exports = {
   ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CORRUPT, CLOSED },
-  ...{ LENGTH, DRAINED, NEEDED, GAPS },
+  ...{ LENGTH, DRAINED, NEEDED, GAPS, SUSPECTS },
   ...{ META, AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME },
   ...{ FLAG_RAW, Hot, failed, orThrow },
 }

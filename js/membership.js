@@ -6,7 +6,7 @@
 const { isMainThread, threadId } = require('node:worker_threads')
 const { Encoder } = require('./codec')
 const { SlabcastError } = require('./errors')
-const { CLOSED, CORRUPT, Hot, orThrow } = require('./hot')
+const { CLOSED, CORRUPT, Hot, orThrow, SUSPECTS } = require('./hot')
 const native = require('./native')
 const { Publishing } = require('./publishing')
 const { Receiving } = require('./receiving')
@@ -18,6 +18,7 @@ class Membership {
   #member
   #publishing
   #receiving
+  #registers
   #handles = new Set()
   #tick
   #lost
@@ -31,6 +32,7 @@ class Membership {
     const { member, maxMessage } = orThrow(this.#member.facts())
     const encoder = new Encoder({ maxBytes: maxMessage })
     const hot = new Hot(this.#member, encoder.bytes)
+    this.#registers = hot.registers
     this.#publishing = new Publishing(this.#member, maxMessage, encoder, hot, this)
     this.#receiving = new Receiving(this.#member, member, hot, this)
     this.#tick = setInterval(this.#onTick, TICK)
@@ -109,6 +111,12 @@ class Membership {
     this.lose(new SlabcastError('ERR_CORRUPT', message))
   }
 
+  /** Somebody could not be woken: who is dead is looked for in the next turn, not in a second. */
+  tickSoon() {
+    this.#registers[SUSPECTS] = 0
+    setImmediate(this.#onTick)
+  }
+
   /** The bus is lost: every handle is told once, every later call throws. */
   lose(error) {
     if (this.#lost) return
@@ -130,7 +138,9 @@ class Membership {
   }
 
   #onTick = () => {
+    if (this.closed) return
     const status = this.#member.tick()
+    if (this.#registers[SUSPECTS] !== 0) this.tickSoon()
     if (status === CORRUPT) this.corrupt('tick', status)
     else if (status !== 0) this.#wake()
     if (!this.closed && this.#member.takeSplit()) {

@@ -6,7 +6,7 @@
 const { isSharedArrayBuffer } = require('node:util/types')
 const { encode } = require('./codec')
 const { invalidArgType, SlabcastError } = require('./errors')
-const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED } = require('./hot')
+const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED, SUSPECTS } = require('./hot')
 const { topic: checkTopic } = require('./options')
 const { Outbox } = require('./outbox')
 
@@ -26,7 +26,7 @@ class Publishing {
   /** The handles that were told `false`, or refused, and wait for 'drain'. */
   #toldFalse = new Set()
 
-  /** @param {{ check: () => void, corrupt: Function, lose: Function }} owner `check` throws when nothing can be published */
+  /** @param {{ check: () => void, corrupt: Function, lose: Function, tickSoon: () => void }} owner `check` throws when nothing can be published */
   constructor(member, maxMessage, encoder, hot, owner) {
     this.#member = member
     this.#maxMessage = maxMessage
@@ -56,7 +56,9 @@ class Publishing {
     if (words !== undefined && this.#outbox.isEmpty) {
       this.#hot.aim(words, 0)
       this.#hot.registers[LENGTH] = length
-      if (this.#hot.calls.publish() === PUBLISHED) return true
+      const status = this.#hot.calls.publish()
+      if (this.#hot.registers[SUSPECTS] !== 0) this.#owner.tickSoon()
+      if (status === PUBLISHED) return true
     }
     // Full, moved, busy, or others wait: the bytes get a life of their own.
     return this.#publishLater(handle, name, Buffer.from(this.#scratch.subarray(0, length)), 0)
@@ -80,7 +82,9 @@ class Publishing {
 
   #tryBytes(words, flags, bytes) {
     this.#hot.aim(words, flags)
-    return this.#hot.calls.publishFrom(bytes)
+    const status = this.#hot.calls.publishFrom(bytes)
+    if (this.#hot.registers[SUSPECTS] !== 0) this.#owner.tickSoon()
+    return status
   }
 
   /** A subscription found the topic's words. */

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const ROUNDS: u32 = 8;
 /// How often somebody in the way of a full slab is asked whether it lives.
 const ASKED_EVERY: Duration = Duration::from_millis(100);
+/// Dead members buried at one go, and so under one lock: the rest is for the next turn.
+pub(super) const BURIED_AT_ONCE: usize = 16;
 
 /// What one member remembers of its looks.
 #[derive(Debug, Default)]
@@ -24,6 +26,8 @@ pub(super) struct Care {
     inspection: Inspection,
     split: Split,
     ticks: u32,
+    /// The dead were not all buried: the next tick looks at everybody.
+    unburied: bool,
     asked: Asked,
 }
 
@@ -33,7 +37,7 @@ impl Care {
     fn looks_at_all(&mut self, index: u32) -> bool {
         let tick = self.ticks;
         self.ticks = tick.wrapping_add(1);
-        tick == 0 || tick.wrapping_add(index).is_multiple_of(ROUNDS)
+        std::mem::take(&mut self.unburied) || tick == 0 || tick.wrapping_add(index).is_multiple_of(ROUNDS)
     }
 }
 
@@ -47,7 +51,7 @@ enum Found {
 
 /// Whom member `me` buries of a table of `places`: it looks from its own place upwards, round the table, up to the first who
 /// lives, and that one looks after who comes next. So the dead are found by the nearest before them who lives, whatever
-/// the number of members, and a tick costs each one look. `all`: everybody is looked at.
+/// the number of members, and a tick costs each one look. `all`: everybody is looked at. No more than can be buried at once.
 fn dead_among(
     me: u32,
     places: u32,
@@ -56,6 +60,9 @@ fn dead_among(
 ) -> Vec<(u32, MemberState)> {
     let mut dead = Vec::new();
     for index in (me + 1..places).chain(0..me) {
+        if dead.len() == BURIED_AT_ONCE {
+            break;
+        }
         match look(index) {
             Found::Nobody => {}
             Found::Dead(state) => dead.push((index, state)),
@@ -105,7 +112,7 @@ impl Attachment {
         let parts = shared.parts();
         Ring::of(&parts).help_at_tail()?;
         self.pay_owed(Duration::ZERO);
-        let all = self.care.looks_at_all(self.publisher.index);
+        let all = self.care.looks_at_all(self.publisher.index) | std::mem::take(&mut self.fanout.suspect);
         self.reap_the_dead(all);
         if let Some(membership) = &mut self.membership {
             let kept = shared.keep_files(membership);
@@ -137,9 +144,9 @@ impl Attachment {
         untold
     }
 
-    /// Whether a post went to nobody since the last look: worth an early look for the dead.
-    pub fn suspects(&mut self) -> bool {
-        std::mem::take(&mut self.fanout.suspect)
+    /// Whether a post went to nobody since the last tick, or that left dead members: worth an early tick.
+    pub fn suspects(&self) -> bool {
+        self.fanout.suspect
     }
 
     fn reap_the_dead(&mut self, all: bool) {
@@ -154,22 +161,30 @@ impl Attachment {
                 state => Found::Dead(state),
             }
         };
-        for (index, state) in dead_among(self.publisher.index, parts.members.len() as u32, all, look) {
-            self.bury(index, state);
-        }
+        let dead = dead_among(self.publisher.index, parts.members.len() as u32, all, look);
+        let (full, buried) = (dead.len() == BURIED_AT_ONCE, self.bury(&dead));
+        // There may be more. Where nobody could be buried, haste is of no use.
+        self.fanout.suspect |= full && buried;
     }
 
-    fn bury(&mut self, index: u32, seen: MemberState) -> bool {
-        let shared = self.shared.clone();
-        let parts = shared.parts();
-        // Whoever holds the lock, holds it for microseconds; if not, the next tick comes.
-        let Ok(guard) = shared.lock_registry(Duration::from_millis(2)) else { return false };
-        if !shared.bury(&guard, index, seen) {
+    /// True: somebody was buried.
+    fn bury(&mut self, dead: &[(u32, MemberState)]) -> bool {
+        if dead.is_empty() {
             return false;
         }
-        self.counters.reaped += 1;
+        let shared = self.shared.clone();
+        // Whoever holds the lock, holds it for microseconds; if not, the next tick comes.
+        let Ok(guard) = shared.lock_registry(Duration::from_millis(2)) else {
+            self.care.unburied = true;
+            return false;
+        };
+        let buried = dead.iter().filter(|(index, seen)| shared.bury(&guard, *index, *seen)).count();
+        if buried == 0 {
+            return false;
+        }
+        self.counters.reaped += buried as u64;
         step("bury: posts due");
-        self.fanout.post_all(&parts, &shared.place);
+        self.fanout.post_all(&shared.parts(), &shared.place);
         true
     }
 
@@ -189,7 +204,7 @@ impl Attachment {
         let wanted = frame_bytes(len);
         let in_the_way =
             self.care.stall.look(&parts, self.publisher.index, wanted, now, interval, stall_timeout);
-        let (mut done, mut round) = (false, Round::default());
+        let (mut done, mut dead, mut round) = (false, Vec::new(), Round::default());
         for member in in_the_way {
             if member.cut {
                 // It learns of it when it looks; asleep, it would not look.
@@ -199,10 +214,10 @@ impl Attachment {
             } else if self.care.asked.is_due(member.index, member.state, now)
                 && !shared.lives(&parts.members[member.index as usize], &mut round)
             {
-                done |= self.bury(member.index, member.state);
+                dead.push((member.index, member.state));
             }
         }
-        Ok(done)
+        Ok(done | self.bury(&dead))
     }
 
     /// The slab has room again: nobody is to blame any more.
@@ -290,5 +305,81 @@ mod tests {
         assert!(asked.is_due(4, state(2), start + ASKED_EVERY / 2), "another place");
         assert!(asked.is_due(3, state(3), start + ASKED_EVERY / 2), "another member");
         assert!(asked.is_due(3, state(3), start + 2 * ASKED_EVERY));
+    }
+
+    use crate::bus::{Attachment, Options};
+    use crate::layout::Identity;
+    use crate::sync::Ordering::Relaxed;
+
+    fn open(what: &str) -> Attachment {
+        let name = format!("unit-care-{what}-{}", std::process::id());
+        Attachment::open(&Options { members: 64, ..Options::new(name) }).expect("open")
+    }
+
+    /// Makes a member that is dead: of a process that runs, but started later.
+    fn dead_at(bus: &Attachment, index: u32) {
+        let member = &bus.shared.parts().members[index as usize];
+        let mine = Identity::mine();
+        member.identity.pid.store(mine.pid, Relaxed);
+        member.identity.started.store(mine.started + 1, Relaxed);
+        member.identity.namespace.store(mine.namespace, Relaxed);
+        let attached = &bus.shared.segment.header().registry.attached;
+        let number = attached.fetch_add(1, Relaxed) as u32 + 1;
+        member.identity.state.store(MemberState::new(number, 0, MemberState::ATTACHED).0, Relaxed);
+    }
+
+    #[test]
+    fn many_dead_are_buried_in_turns_that_follow_each_other() {
+        let mut bus = open("many");
+        let dead = 2 * BURIED_AT_ONCE + 2;
+        (1..=dead as u32).for_each(|index| dead_at(&bus, index));
+        let mut turns = Vec::new();
+        loop {
+            let before = bus.stats().reaped;
+            bus.tick().expect("sound");
+            turns.push((bus.stats().reaped - before) as usize);
+            if !bus.suspects() {
+                break;
+            }
+        }
+        assert_eq!(turns, [BURIED_AT_ONCE, BURIED_AT_ONCE, 2]);
+        assert_eq!(bus.stats().members_attached, 1);
+    }
+
+    #[test]
+    fn a_dead_sleeper_is_posted_to_once_and_found_by_the_next_tick() {
+        let mut bus = open("sleeper");
+        let living = open("sleeper");
+        // Its first: it looks at everybody.
+        bus.tick().expect("sound");
+        // Behind one that lives and never looks.
+        dead_at(&bus, 2);
+        let parts = bus.shared.parts();
+        parts.members[2].sleeping.store(7, Relaxed);
+        let shared = bus.shared.clone();
+        let topic = bus.topic("t", Duration::from_secs(60)).expect("a topic");
+        shared.topics().set_subscriber(topic.id, 2, true);
+        for _ in 0..100 {
+            bus.publish(topic, 0, b"to nobody").expect("room");
+        }
+        assert_eq!(bus.stats().posts, 1);
+        assert!(bus.suspects());
+        bus.tick().expect("sound");
+        assert_eq!(bus.stats().reaped, 1);
+        assert!(!bus.suspects());
+        drop(living);
+    }
+
+    #[test]
+    fn one_that_lives_and_does_not_look_hides_nobody_for_long() {
+        let mut bus = open("hidden");
+        let living = open("hidden");
+        bus.tick().expect("sound");
+        dead_at(&bus, 2);
+        for _ in 0..ROUNDS {
+            bus.tick().expect("sound");
+        }
+        assert_eq!(bus.stats().reaped, 1);
+        drop(living);
     }
 }

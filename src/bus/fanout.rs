@@ -20,7 +20,7 @@ pub(crate) struct Fanout {
 struct Bell {
     number: u32,
     poster: Option<Poster>,
-    /// The epoch last posted for: once is enough.
+    /// The epoch last posted for, or in which nobody was there to be posted to: once is enough.
     posted: u64,
 }
 
@@ -69,27 +69,31 @@ impl Fanout {
         }
     }
 
-    /// Posts through a handle of the member that holds the place now: a reused place is another semaphore.
+    /// Posts through a handle of the member that holds the place now: a reused place is another semaphore. False: it is to
+    /// be tried again.
     fn post(&mut self, parts: &Parts<'_>, place: &Place, index: u32, number: u32) -> bool {
         let open = || {
             let sleeper = Sleeper::of(&parts.members[index as usize], Identity::mine());
             Poster::open(&place.member_semaphore(number), &sleeper)
         };
         let bell = self.bell(index);
+        let mut is_told = true;
         if bell.number != number || bell.poster.is_none() {
-            *bell = Bell { number, poster: open(), posted: 0 };
+            let opened = open();
+            is_told = opened.is_ok();
+            *bell = Bell { number, poster: opened.ok().flatten(), posted: 0 };
         }
         step("post: due");
         let posted = bell.poster.as_ref().is_some_and(Poster::post);
         step("post: posted");
-        if !posted {
+        if !posted && is_told {
             bell.poster = None;
             // Gone, unless it was just leaving.
             let state = MemberState(parts.members[index as usize].identity.state.load(Acquire));
             self.suspect |= state.in_use() && state.number() == number;
         }
         self.posts += 1;
-        posted
+        is_told
     }
 
     fn bell(&mut self, index: u32) -> &mut Bell {

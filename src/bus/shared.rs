@@ -1,6 +1,7 @@
 //! One bus in one process: the mapping, its folder and its lock, shared by all threads that are attached to it. Opening
 //! the first, attaching, leaving, removing the last: each under the registry lock.
 
+use super::care::BURIED_AT_ONCE;
 use super::failures::os;
 use super::fanout::Fanout;
 use super::inspection::{Inspection, is_possible};
@@ -124,21 +125,24 @@ impl Shared {
         Ok(Membership { index: newcomer.index, number: newcomer.number, semaphore, witness, presence })
     }
 
-    /// A free place. Before it says that there is none, those of the dead are taken back.
+    /// A free place. Before it says that there is none, some of those of the dead are taken back.
     fn choose_place(&self, guard: &Guard) -> Result<Newcomer, AttachError> {
         let parts = self.parts();
         let chosen = Newcomer::choose(self.segment.header(), &parts);
         if chosen.is_ok() {
             return chosen;
         }
-        let (mut buried, mut round) = (false, Round::default());
+        let (mut buried, mut round) = (0, Round::default());
         for (index, member) in parts.members.iter().enumerate() {
             let seen = MemberState(member.identity.state.load(Acquire));
             if in_use(member) && !self.lives(member, &mut round) {
-                buried |= self.bury(guard, index as u32, seen);
+                buried += self.bury(guard, index as u32, seen) as usize;
+            }
+            if buried == BURIED_AT_ONCE {
+                break;
             }
         }
-        if !buried {
+        if buried == 0 {
             return chosen;
         }
         Fanout::default().post_all(&parts, &self.place);

@@ -4,6 +4,7 @@
 //! ```text
 //! registers  Uint32Array   0 topic index  1 topic generation  2 topic hash  3 flags  4 length of the body
 //!                          5 messages drained  6 bytes the next message needs  7 gaps are waiting
+//!                          8 members seem to be dead
 //! meta       Float64Array  per message drained: topic index, offset, length, flags, sequence, position, member, pid, time
 //! bytes      Uint8Array    their bodies, one after the other
 //! ```
@@ -39,6 +40,8 @@ fn status<E>(result: Result<bool, E>) -> u32 {
     result.map_or(CORRUPT, u32::from)
 }
 
+/// The place in `registers` that says that members seem to be dead.
+const SUSPECTS: usize = 8;
 /// Numbers per message in `meta`.
 const META: usize = 9;
 /// Positions one drain passes at the most, foreign ones included.
@@ -117,10 +120,6 @@ impl Hot {
             .map_or(CLOSED, |at| status(at.relieve(len, Instant::now(), interval, stall_timeout)))
     }
 
-    pub fn tick(&mut self) -> u32 {
-        self.attachment.as_mut().map_or(CLOSED, |at| status(at.tick()))
-    }
-
     /// Publishes the first `len` bytes of the scratch, or of `from`.
     fn publish(&mut self, from: Option<&[u8]>) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
@@ -136,12 +135,30 @@ impl Hot {
         if body.len() as u64 > attachment.max_message() {
             return BAD_CALL;
         }
-        match attachment.publish(topic, flags as u16, body) {
+        let published = attachment.publish(topic, flags as u16, body);
+        self.note_suspects();
+        match published {
             Ok(_) => PUBLISHED,
             Err(Refused::Full) => FULL,
             Err(Refused::Moved) => MOVED,
             Err(Refused::Corrupt) => CORRUPT,
         }
+    }
+
+    /// Lets JavaScript know whether an early tick is worth it; it clears the word.
+    fn note_suspects(&mut self) {
+        if living(&mut self.attachment).is_some_and(|attachment| attachment.suspects())
+            && let Some(word) = self.registers.slice().get_mut(SUSPECTS)
+        {
+            *word = 1;
+        }
+    }
+
+    pub fn tick(&mut self) -> u32 {
+        let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
+        let ticked = attachment.tick();
+        self.note_suspects();
+        status(ticked)
     }
 
     fn drain(&mut self) -> u32 {

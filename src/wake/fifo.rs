@@ -74,20 +74,30 @@ pub(crate) struct Poster {
 }
 
 impl Poster {
-    /// None when nobody sleeps on it any more. Where somebody removed the file, the way is by the sleeper's own descriptor.
-    pub fn open(path: &Path, sleeper: &Sleeper) -> Option<Poster> {
+    /// None when nobody sleeps on it any more; an error when that cannot be told now, for want of a descriptor. Where
+    /// somebody removed the file, the way is by the sleeper's own descriptor.
+    pub fn open(path: &Path, sleeper: &Sleeper) -> io::Result<Option<Poster>> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fifo = match rustix::fs::open(path, flags | OFlags::NOFOLLOW, Mode::empty()) {
-            Err(Errno::NOENT) => {
-                let fifo = rustix::fs::open(sleeper.way_round(path)?, flags, Mode::empty()).ok()?;
+            Err(Errno::NOENT) => match sleeper.way_round(path) {
                 // The number may have come to stand for something else between the look and the opening.
-                is_removed(&own(&fifo), path).then_some(fifo)?
-            }
-            opened => opened.ok()?,
+                Some(way) => match rustix::fs::open(way, flags, Mode::empty()) {
+                    Ok(fifo) if !is_removed(&own(&fifo), path) => return Ok(None),
+                    opened => opened,
+                },
+                None => return Ok(None),
+            },
+            opened => opened,
         };
-        // Nothing is written into what is no FIFO.
-        let stat = rustix::fs::fstat(&fifo).ok()?;
-        (FileType::from_raw_mode(stat.st_mode) == FileType::Fifo).then_some(Poster { fifo })
+        match fifo {
+            // Nothing is written into what is no FIFO.
+            Ok(fifo) => {
+                let stat = rustix::fs::fstat(&fifo)?;
+                Ok((FileType::from_raw_mode(stat.st_mode) == FileType::Fifo).then_some(Poster { fifo }))
+            }
+            Err(Errno::NXIO | Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// False when nobody is there to be woken.
@@ -128,7 +138,7 @@ mod tests {
     fn pair(name: &str) -> (std::path::PathBuf, Semaphore, Poster) {
         let path = std::env::temp_dir().join(format!("slabcast-fifo-{name}-{}", std::process::id()));
         let semaphore = Semaphore::create(&path, 0o600).expect("create");
-        let poster = Poster::open(&path, &Sleeper::nowhere()).expect("open");
+        let poster = Poster::open(&path, &Sleeper::nowhere()).expect("open").expect("a sleeper");
         (path, semaphore, poster)
     }
 
@@ -161,12 +171,13 @@ mod tests {
         let (path, semaphore, _) = pair("removed");
         std::fs::remove_file(&path).expect("remove");
         let sleeper = |descriptor| Sleeper { pid: Some(std::process::id()), descriptor };
-        assert!(Poster::open(&path, &sleeper(semaphore.descriptor())).expect("open").post());
+        let open = |sleeper| Poster::open(&path, &sleeper).expect("open");
+        assert!(open(sleeper(semaphore.descriptor())).expect("a sleeper").post());
         assert!(semaphore.wait(Duration::from_secs(60)));
         // Another pipe of that process: nothing may be written into it.
         let (_reader, writer) = rustix::pipe::pipe().expect("a pipe");
-        assert!(Poster::open(&path, &sleeper(writer.as_raw_fd() as u32)).is_none());
-        assert!(Poster::open(&path, &Sleeper::nowhere()).is_none());
+        assert!(open(sleeper(writer.as_raw_fd() as u32)).is_none());
+        assert!(open(Sleeper::nowhere()).is_none());
     }
 
     #[test]
@@ -174,7 +185,7 @@ mod tests {
         let (path, semaphore, poster) = pair("gone");
         drop(semaphore);
         assert!(!poster.post());
-        assert!(Poster::open(&path, &Sleeper::nowhere()).is_none());
+        assert!(Poster::open(&path, &Sleeper::nowhere()).expect("open").is_none());
         std::fs::remove_file(path).expect("remove");
     }
 }

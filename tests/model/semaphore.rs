@@ -78,8 +78,8 @@ impl Drop for Semaphore {
 pub(crate) struct Poster(Arc<Posts>);
 
 impl Poster {
-    pub fn open(path: &Path, _sleeper: &Sleeper) -> Option<Poster> {
-        THERE.with_borrow(|there| there.get(path).cloned()).map(Poster)
+    pub fn open(path: &Path, _sleeper: &Sleeper) -> io::Result<Option<Poster>> {
+        Ok(THERE.with_borrow(|there| there.get(path).cloned()).map(Poster))
     }
 
     pub fn post(&self) -> bool {
