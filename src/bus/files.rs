@@ -6,7 +6,7 @@ use crate::layout::Identity;
 use crate::segment::{Guard, LockError, PlaceError, RegistryLock, Witness, read_text};
 use crate::sync::step;
 use std::io::ErrorKind;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the bookkeeping of once a second waits for the registry lock.
 const BRIEFLY: Duration = Duration::from_millis(2);
@@ -40,12 +40,28 @@ impl Shared {
     /// The right to change the registry. A member lives, so that a lock file that is gone was removed from outside, and is
     /// made anew.
     pub fn lock_registry(&self, wait: Duration) -> Result<Guard, LockError> {
+        let start = Instant::now();
         let lock = self.lock();
         match lock.acquire(wait) {
             // Closed: another that saw everybody leave has removed the bus.
             Err(LockError::Stale) if self.segment.is_open() => {}
             result => return result,
         }
+        loop {
+            let left = wait.saturating_sub(start.elapsed());
+            match self.renew_lock(left) {
+                // It was removed once more.
+                Err(LockError::Stale) if !left.is_zero() => std::thread::yield_now(),
+                Err(LockError::Place(error)) if error.is_gone() && !left.is_zero() => {
+                    std::thread::yield_now()
+                }
+                Err(LockError::Busy(_)) => return Err(LockError::Busy(wait)),
+                result => return result,
+            }
+        }
+    }
+
+    fn renew_lock(&self, wait: Duration) -> Result<Guard, LockError> {
         self.place.ensure()?;
         let renewed = RegistryLock::open(&self.place)?;
         let guard = renewed.acquire(wait)?;
