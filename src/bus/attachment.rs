@@ -144,7 +144,7 @@ impl Attachment {
         }
         let start = Instant::now();
         loop {
-            match self.make_topic(bytes, hash, wait) {
+            match self.make_topic(bytes, hash, wait.saturating_sub(start.elapsed())) {
                 // A publisher in flight still looks at the entry: it needs nanoseconds, unless it was stopped.
                 Err(TopicError::Busy(_)) if start.elapsed() < wait => std::thread::yield_now(),
                 Err(error) => return Err(error),
@@ -218,18 +218,18 @@ impl Attachment {
         let hash = name_hash(bytes);
         let start = Instant::now();
         loop {
-            match self.try_subscribe(bytes, hash) {
+            match self.try_subscribe(bytes, hash, LOCK_WAIT.saturating_sub(start.elapsed())) {
                 Err(TopicError::Busy(_)) if start.elapsed() < LOCK_WAIT => std::thread::yield_now(),
                 result => return result,
             }
         }
     }
 
-    fn try_subscribe(&mut self, name: &[u8], hash: u64) -> Result<Live, TopicError> {
+    fn try_subscribe(&mut self, name: &[u8], hash: u64, wait: Duration) -> Result<Live, TopicError> {
         let shared = self.shared.clone();
         let parts = shared.parts();
         self.inspect()?;
-        let guard = shared.lock_registry(LOCK_WAIT)?;
+        let guard = shared.lock_registry(wait)?;
         let id = self.find_or_make(name, hash)?;
         step("subscribe: topic there");
         let topic = TopicRef { id, hash: hash_bits(hash) };

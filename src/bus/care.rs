@@ -371,6 +371,44 @@ mod tests {
     }
 
     #[test]
+    fn leaving_does_not_wait_for_a_stopped_holder_of_the_lock_and_others_finish_it() {
+        let mut keeper = open("leaving");
+        let others: Vec<Attachment> = (0..20).map(|_| open("leaving")).collect();
+        let shared = keeper.shared.clone();
+        let guard = shared.lock_registry(Duration::from_secs(60)).expect("free");
+        let start = Instant::now();
+        drop(others);
+        // A watchdog: 20 leavers that wait as long as openers do take 100 s.
+        assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+        drop(guard);
+        while keeper.stats().members_attached > 1 {
+            keeper.tick().expect("sound");
+        }
+        let number = keeper.number();
+        let files = shared.place.member_files().expect("a folder");
+        assert!(files.iter().all(|(of, _)| *of == number), "{files:?}");
+        drop(keeper);
+        assert!(!shared.place.folder().exists(), "the last one removed the bus");
+    }
+
+    #[test]
+    fn the_lock_is_had_though_its_folder_is_removed_again_and_again() {
+        let bus = open("removed");
+        let shared = bus.shared.clone();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = std::fs::remove_dir_all(shared.place.folder());
+                }
+            });
+            let locked = (0..300).try_for_each(|_| shared.lock_registry(Duration::from_secs(60)).map(drop));
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+            locked.expect("each time");
+        });
+    }
+
+    #[test]
     fn one_that_lives_and_does_not_look_hides_nobody_for_long() {
         let mut bus = open("hidden");
         let living = open("hidden");

@@ -21,8 +21,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-/// How long opening, subscribing and leaving wait for the registry lock: its holders need microseconds.
+/// How long opening and subscribing wait for the registry lock: its holders need microseconds.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_millis(if cfg!(fuzzing) { 1 } else { 5000 });
+
+/// How long leaving waits for it: others finish that as well. Who seems to be the last has nobody who would, before
+/// somebody opens a bus again.
+const LEAVE_WAIT: Duration = Duration::from_millis(100);
+const LAST_WAIT: Duration = Duration::from_millis(1000);
 
 /// The buses this process has open. Threads that open the same one share its mapping.
 pub(super) static OPEN: LazyLock<DashMap<PathBuf, Weak<Shared>>> = LazyLock::new(DashMap::new);
@@ -227,7 +232,8 @@ impl Shared {
             step("leave: announced");
             member.inflight.store(0, Release);
         }
-        let guard = match self.lock_registry(LOCK_WAIT) {
+        let wait = if self.is_deserted() { LAST_WAIT } else { LEAVE_WAIT };
+        let guard = match self.lock_registry(wait) {
             Ok(guard) => guard,
             Err(error) => return self.leave_unlocked(error),
         };
