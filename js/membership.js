@@ -149,6 +149,13 @@ class Membership {
         { type: 'SlabcastWarning', code: 'SLABCAST_SPLIT' },
       )
     }
+    const reason = this.closed ? null : this.#member.takeUnkept()
+    if (reason) {
+      process.emitWarning(
+        `The files of the bus were removed and cannot be put back, so that nobody can open it (${reason})`,
+        { type: 'SlabcastWarning', code: 'SLABCAST_FILES' },
+      )
+    }
   }
 }
 

@@ -223,6 +223,9 @@ pub enum RecvError {
     /// Its files were removed, and then another bus of its name was made: told once, what follows is of this one.
     #[error("{SPLIT}")]
     Split,
+    /// Its files were removed and cannot be put back, so that nobody can open it: told once, the members go on.
+    #[error("the files of the bus were removed and cannot be put back: {0}")]
+    Files(String),
     /// This process was forked, without an exec, from one that has the bus open.
     #[error("{FORKED}")]
     Forked,
@@ -235,6 +238,7 @@ impl RecvError {
             RecvError::Gap(_) => "ERR_GAP",
             RecvError::Corrupt => "ERR_CORRUPT",
             RecvError::Split => "ERR_IN_USE",
+            RecvError::Files(_) => "ERR_SYSTEM",
             RecvError::Forked => "ERR_CLOSED",
         }
     }

@@ -25,6 +25,7 @@ pub(super) struct Care {
     stall: Stall,
     inspection: Inspection,
     split: Split,
+    files: Files,
     ticks: u32,
     /// The dead were not all buried: the next tick looks at everybody.
     unburied: bool,
@@ -38,6 +39,28 @@ impl Care {
         let tick = self.ticks;
         self.ticks = tick.wrapping_add(1);
         std::mem::take(&mut self.unburied) || tick == 0 || tick.wrapping_add(index).is_multiple_of(ROUNDS)
+    }
+}
+
+/// Whether the bus' files could be put back where somebody removed them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Files {
+    #[default]
+    Kept,
+    /// Once not: it may have been for want of a descriptor.
+    Doubtful,
+    Untold(String),
+    Told,
+}
+
+impl Files {
+    fn after(&mut self, kept: &Result<(), LockError>) {
+        match (kept, &self) {
+            (Err(LockError::Place(_)), Files::Kept) => *self = Files::Doubtful,
+            (Err(LockError::Place(error)), Files::Doubtful) => *self = Files::Untold(error.to_string()),
+            (Ok(()), Files::Doubtful) => *self = Files::Kept,
+            _ => {}
+        }
     }
 }
 
@@ -119,6 +142,7 @@ impl Attachment {
             if matches!(kept, Err(LockError::Split)) && self.care.split == Split::No {
                 self.care.split = Split::Untold;
             }
+            self.care.files.after(&kept);
         }
         self.watch.look(&parts, now_ms());
         Ok(self.is_behind() || self.has_gaps())
@@ -142,6 +166,14 @@ impl Attachment {
             self.care.split = Split::Told;
         }
         untold
+    }
+
+    /// The reason, once, when the bus' files are gone and cannot be put back: nobody can open it.
+    pub fn take_unkept(&mut self) -> Option<String> {
+        let Files::Untold(reason) = &mut self.care.files else { return None };
+        let reason = std::mem::take(reason);
+        self.care.files = Files::Told;
+        Some(reason)
     }
 
     /// Whether a post went to nobody since the last tick, or that left dead members: worth an early tick.
@@ -389,6 +421,25 @@ mod tests {
         assert!(files.iter().all(|(of, _)| *of == number), "{files:?}");
         drop(keeper);
         assert!(!shared.place.folder().exists(), "the last one removed the bus");
+    }
+
+    #[test]
+    fn files_that_cannot_be_put_back_are_told_once() {
+        let mut bus = open("files");
+        let folder = bus.shared.place.folder().to_owned();
+        std::fs::remove_dir_all(&folder).expect("removed");
+        std::fs::write(&folder, "not a folder").expect("written");
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            bus.tick().expect("it goes on");
+            told.extend(bus.take_unkept());
+        }
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(folder.to_str().expect("a path")), "{told:?}");
+        std::fs::remove_file(&folder).expect("removed");
+        bus.tick().expect("sound");
+        assert!(bus.shared.place.pointer().exists(), "put back");
+        assert_eq!(bus.take_unkept(), None);
     }
 
     #[test]

@@ -280,6 +280,9 @@ impl Bus {
         if self.at.take_split() {
             return Err(RecvError::Split);
         }
+        if let Some(reason) = self.at.take_unkept() {
+            return Err(RecvError::Files(reason));
+        }
         // What was missed is told before what came since, and after what was taken in before.
         let next = self.inbox.front().map_or(u64::MAX, |message| message.position);
         let gaps = self.at.take_gaps(next);

@@ -186,6 +186,12 @@ impl Member {
         self.hot.borrow_mut().attachment().is_some_and(|at| at.take_split())
     }
 
+    /// The reason, once, when the bus' files are gone and cannot be put back.
+    #[napi(catch_unwind)]
+    pub fn take_unkept(&self) -> Option<String> {
+        self.hot.borrow_mut().attachment.take_unkept()
+    }
+
     #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment().map(|at| at.take_gaps(u64::MAX)).unwrap_or_default();
