@@ -377,6 +377,8 @@ mod tests {
                 let ping = echo.recv_timeout(LONG).expect("recv").expect("a ping before the watchdog");
                 assert_eq!(ping.decode::<u32>().expect("decode"), round);
                 echo.publish("pong", &round).expect("publish");
+                // It falls asleep a little later each time: the next ping meets it at every point of that.
+                (0..round % 512).for_each(|_| std::hint::spin_loop());
             }
         });
         let mut bus = Bus::open(options).expect("open");
@@ -387,5 +389,27 @@ mod tests {
             assert_eq!(pong.decode::<u32>().expect("decode"), round);
         }
         thread.join().expect("echo");
+    }
+
+    /// Without a tick, too: nothing else wakes it.
+    #[test]
+    fn a_sleeper_on_a_quiet_topic_is_woken_to_let_others_pass() {
+        const LONG: Duration = Duration::from_secs(60);
+        let name = format!("unit-nudge-{}", std::process::id());
+        let options = Options { size: 64 << 10, stall_timeout: None, ..Options::new(name) };
+        let mut quiet = Bus::open(options.clone()).expect("open");
+        quiet.subscribe("quiet").expect("subscribe");
+        let thread = std::thread::spawn(move || quiet.recv_timeout(LONG).expect("recv").is_some());
+        let mut bus = Bus::open(options).expect("open");
+        let start = Instant::now();
+        // Ten slabs.
+        for n in 0..5000u32 {
+            while bus.try_publish("noise", &n).is_err() {
+                assert!(start.elapsed() < LONG, "it sleeps on the slab");
+                std::thread::yield_now();
+            }
+        }
+        bus.publish("quiet", &()).expect("publish");
+        assert!(thread.join().expect("a sleeper"));
     }
 }

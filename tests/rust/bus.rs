@@ -194,6 +194,29 @@ fn a_stuck_reader_is_cut_off_and_told_exactly_what_it_missed() {
 }
 
 #[test]
+fn of_two_that_stand_still_only_the_one_in_the_way_is_cut_off() {
+    let options = Options { size: 64 << 10, stall_timeout: Some(Duration::from_millis(20)), ..options() };
+    let mut publisher = Bus::open(options.clone()).expect("open");
+    let mut in_the_way = Bus::open(options.clone()).expect("open");
+    let mut later = Bus::open(options).expect("open");
+    in_the_way.subscribe("t").expect("subscribe");
+    // Half a slab that only the first has not read, then more than the other half: each message takes 128 bytes.
+    for n in 0..256u32 {
+        publisher.publish("t", &n).expect("publish");
+    }
+    later.subscribe("t").expect("subscribe");
+    for n in 256..550u32 {
+        publisher.publish("t", &n).expect("publish");
+    }
+    assert_eq!(publisher.stats().cut_offs, 1);
+    assert!(matches!(in_the_way.recv_timeout(LONG), Err(RecvError::Gap(_))));
+    for n in 256..550u32 {
+        let message = later.recv_timeout(LONG).expect("no gap").expect("a message");
+        assert_eq!(message.decode::<u32>().expect("decode"), n);
+    }
+}
+
+#[test]
 fn what_was_missed_before_an_unsubscribe_is_not_told_to_the_next_subscription() {
     let options = Options { size: 64 << 10, stall_timeout: Some(Duration::ZERO), ..options() };
     let mut publisher = Bus::open(options.clone()).expect("open");
