@@ -248,7 +248,7 @@ export const mutants = [
     file: shared,
     find: '    step("create: noted");\n    let segment = Segment::create(&id, place, sizes)?;\n',
     replace:
-      '    step("create: noted");\n    std::fs::remove_file(&making).map_err(|error| os(&making, error))?;\n    let segment = Segment::create(&id, place, sizes)?;\n    write_file(&making, &id, place.mode()).map_err(|error| os(&making, error))?;\n',
+      '    step("create: noted");\n    std::fs::remove_file(&making).map_err(|error| os(&making, error))?;\n    let segment = Segment::create(&id, place, sizes)?;\n    place.note(&id).map_err(|error| os(&making, error))?;\n',
     test: `kill::create: reserved, the first, time 1; ${opened}`,
   },
   {
