@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hostile } from './hostile.mjs'
+import { members } from './members.mjs'
 import { mutants as protocol } from './mutants.mjs'
+import { places } from './places.mjs'
 import { mutants as repairs } from './repairs.mjs'
 import { copy, run } from './trial.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
-const mutants = [...repairs, ...hostile, ...protocol]
+const mutants = [...places, ...members, ...repairs, ...hostile, ...protocol]
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const chosen = mutants.filter(

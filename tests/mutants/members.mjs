@@ -1,0 +1,137 @@
+// As mutants.mjs, of who a member is, and of what it is told of others and of itself: each check is left out once.
+
+const attachment = 'src/bus/attachment.rs'
+const bus = 'src/bus/mod.rs'
+const held = 'src/bus/held.rs'
+const receiving = 'js/receiving.js'
+const shared = 'src/bus/shared.rs'
+const stall = 'src/bus/stall.rs'
+
+const crash = (file, test) => `node::tests/crash/${file}.test.js::${test}`
+const forked = 'rust::fork::a_forked_child_is_refused_and_its_parent_goes_on'
+const gap = (test) => `node::tests/node/gap.test.js::${test}`
+
+const checks = [
+  [
+    'fork',
+    'not noticed by publish',
+    attachment,
+    'wait: Duration) -> Result<TopicRef, TopicError> {\n        self.check_process()?;\n',
+    'wait: Duration) -> Result<TopicRef, TopicError> {\n',
+    forked,
+  ],
+  [
+    'fork',
+    'not noticed by subscribe',
+    attachment,
+    'name: &str) -> Result<Live, TopicError> {\n        self.check_process()?;\n',
+    'name: &str) -> Result<Live, TopicError> {\n',
+    forked,
+  ],
+  [
+    'fork',
+    'not noticed by receive',
+    bus,
+    '        if self.at.is_forked() {\n            return Err(RecvError::Forked);',
+    '        if false {\n            return Err(RecvError::Forked);',
+    forked,
+  ],
+  [
+    'fork',
+    'not noticed by unsubscribe',
+    bus,
+    '        if self.at.is_forked() {\n            return false;',
+    '        if false {\n            return false;',
+    forked,
+  ],
+  [
+    'fork',
+    'the copy leaves in the place of its parent',
+    attachment,
+    '.take().filter(|_| !self.is_forked())',
+    '.take()',
+    forked,
+  ],
+  [
+    'fork',
+    'the child takes its parent’s bus, with its lock',
+    shared,
+    '        let known = known.filter(|shared| !shared.process.is_past());\n',
+    '',
+    forked,
+  ],
+  [
+    'held',
+    'never a writer',
+    held,
+    'if state.in_use() && inflight != 0 {',
+    'if false && inflight != 0 {',
+    'rust::frozen',
+  ],
+  ['held', 'since the last look', held, 'if (self.state, self.at) != (state, at) {', 'if true {', 'rust::frozen'],
+  [
+    'held',
+    'the tick does not look',
+    attachment,
+    '        self.watch.look(&parts, now_ms());\n        Ok(',
+    '        Ok(',
+    'rust::frozen',
+  ],
+  [
+    'stall',
+    'time in which nobody looked counts',
+    stall,
+    '.min(interval * 2)',
+    '',
+    crash('stall', 'all stopped together'),
+  ],
+  [
+    'stall',
+    'who is not in the way is blamed too',
+    stall,
+    ' && low < floor.position.min(line) && cursor < floor.tail',
+    ' && cursor < floor.tail',
+    'rust::bus::of_two_that_stand_still_only_the_one_in_the_way_is_cut_off',
+  ],
+  [
+    'gap',
+    'told to who subscribed after it',
+    receiving,
+    'subscriptions.filter(({ from }) => from < position)',
+    'subscriptions.filter(() => position >= 0)',
+    gap('who subscribed after a gap is not told'),
+  ],
+  [
+    'gap',
+    'its position is that of the end of the bus',
+    attachment,
+    '        let position = self.reader.cursor();\n',
+    '        let position = 1 << 52;\n',
+    gap('who subscribed after a gap is not told'),
+  ],
+  [
+    'gap',
+    'told though its topic was left',
+    attachment,
+    '        self.gaps.retain(|missed| missed.topic != topic.id);\n',
+    '',
+    'rust::bus::what_was_missed_before_an_unsubscribe_is_not_told_to_the_next_subscription',
+  ],
+  [
+    'nudge',
+    'a sleeper that holds the slab is not woken',
+    attachment,
+    '|index: usize| fanout.nudge(&parts, &shared.place, index as u32);',
+    '|index: usize| drop((&fanout, index));',
+    'bus::tests::a_sleeper_on_a_quiet_topic_is_woken_to_let_others_pass',
+  ],
+]
+
+export const members = checks.map(([rule, name, file, find, replace, test]) => ({
+  rule: `member ${rule}`,
+  name,
+  file,
+  find,
+  replace,
+  test,
+}))
