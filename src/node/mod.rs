@@ -189,7 +189,7 @@ impl Member {
     /// The reason, once, when the bus' files are gone and cannot be put back.
     #[napi(catch_unwind)]
     pub fn take_unkept(&self) -> Option<String> {
-        self.hot.borrow_mut().attachment.take_unkept()
+        self.hot.borrow_mut().attachment().and_then(|at| at.take_unkept())
     }
 
     #[napi(catch_unwind)]

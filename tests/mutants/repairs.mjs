@@ -3,6 +3,7 @@
 const reap = 'src/reap.rs'
 const shared = 'src/bus/shared.rs'
 const attachment = 'src/bus/attachment.rs'
+const care = 'src/bus/care.rs'
 const topics = 'src/registry/topics.rs'
 const lock = 'src/segment/lock.rs'
 const mapping = 'src/segment/mapping.rs'
