@@ -34,6 +34,12 @@ test('each row of the tables of what happens names tests that exist', () => {
       kill = name.startsWith('kill: ') || (kill && /^[a-z]+: /.test(name))
       if (!kill) {
         if (/^(cargo|npm) /.test(name)) continue
+        // A unit test beside what it tests.
+        const unit = name.match(/^(\w+)::(\w+)::tests::(\w+?)_\.\.\.$/)
+        if (unit) {
+          assert.match(read(`src/${unit[1]}/${unit[2]}.rs`), new RegExp(`fn ${unit[3]}_`), name)
+          continue
+        }
         assert.ok(existsSync(join(root, 'tests', name)), `${name}, in: ${row}`)
         continue
       }
