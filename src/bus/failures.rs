@@ -81,7 +81,6 @@ impl From<SegmentError> for TopicError {
             SegmentError::NoSpace(e) => TopicError::NoSpace { needed: e.needed, available: e.available },
             SegmentError::Corrupt(_) => TopicError::Corrupt,
             SegmentError::Os { id, error } => TopicError::Os { what: id, error },
-            SegmentError::Corrupt(_) => TopicError::Corrupt,
             error => TopicError::Os { what: "the segment".into(), error: std::io::Error::other(error) },
         }
     }
