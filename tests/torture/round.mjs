@@ -189,8 +189,11 @@ export class Round {
     const actor = this.actors.get(from)
     actor.said.add(what)
     if (what === 'ready') {
-      if (from === one.main) for (const about of one.threads) this.#thread(one, about)
-      if (this.#begun) for (const call of ['open', this.#over ? 'stop' : 'begin']) this.#tell(actor, call, 0)
+      const leaves = one.ending === 'close' || one.ending === 'end'
+      if (from === one.main && !leaves) for (const about of one.threads) this.#thread(one, about)
+      // Told to leave before it was there to hear it.
+      if (leaves && from !== one.main) this.#tell(actor, 'leave', one.ending)
+      else if (this.#begun) for (const call of ['open', this.#over ? 'stop' : 'begin']) this.#tell(actor, call, 0)
     } else if (what === 'busy') this.counts.busy++
     else if (what === 'last') this.last = facts.last
     else if (what === 'settled') actor.settled = true
