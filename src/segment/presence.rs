@@ -93,4 +93,25 @@ mod tests {
         drop(other);
         assert_eq!(Present::at(here), Present::Nobody);
     }
+
+    #[test]
+    fn a_lock_that_no_member_holds_tells_of_nobody_in_particular() {
+        let mark = (std::process::id() as u64) << 32 | 16;
+        // Of two bytes: its own and the next, the one before and its own.
+        for before in [0, 1] {
+            let folder = open_folder().expect("opened");
+            // SAFETY: all bytes 0 are a valid flock.
+            let mut more: libc::flock = unsafe { std::mem::zeroed() };
+            more.l_type = libc::F_RDLCK as _;
+            more.l_whence = libc::SEEK_SET as _;
+            more.l_start = byte_of(mark) - before;
+            more.l_len = 2;
+            // SAFETY: the descriptor is open, `more` is a flock of ours.
+            let locked = unsafe { libc::fcntl(folder.as_raw_fd(), libc::F_OFD_SETLK, &more) };
+            assert_eq!(locked, 0, "locked");
+            assert_eq!(Present::at(mark), Present::Unknown, "from {before} before");
+            drop(folder);
+            assert_eq!(Present::at(mark), Present::Nobody);
+        }
+    }
 }
