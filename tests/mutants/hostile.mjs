@@ -8,6 +8,8 @@ const members = 'src/registry/members.rs'
 const mapping = 'src/segment/mapping.rs'
 const inspection = 'src/bus/inspection.rs'
 const attachment = 'src/bus/attachment.rs'
+const care = 'src/bus/care.rs'
+const opening = 'src/bus/opening.rs'
 const shared = 'src/bus/shared.rs'
 const bus = 'src/bus/mod.rs'
 
@@ -106,14 +108,14 @@ const checks = [
   ['reserving beyond the table', mapping, 'if from >= g.sizes.topics {', 'if false {', entries],
   [
     'no look while full',
-    attachment,
+    care,
     '        stall_timeout: Option<Duration>,\n    ) -> Result<bool, Corrupt> {\n        self.inspect()?;',
     '        stall_timeout: Option<Duration>,\n    ) -> Result<bool, Corrupt> {',
     'an_announcement_of_mine_that_i_did_not_make_is_told_by_my_next_look',
   ],
   [
     'no look at the tick',
-    attachment,
+    care,
     '        self.inspect()?;\n        let shared = self.shared.clone();\n        let parts = shared.parts();\n        Ring::of',
     '        let shared = self.shared.clone();\n        let parts = shared.parts();\n        Ring::of',
     'an_announcement_of_mine_that_i_did_not_make_is_told_by_my_next_look',
@@ -144,8 +146,8 @@ const checks = [
   ],
   [
     'a pointer to anything',
-    shared,
-    '        remove_pointer(place);\n        return Ok(None);',
+    opening,
+    '        remove_pointer(place);\n        return Ok(Pointed::Cleared);',
     '        return Err(OpenError::Corrupt("its pointer".into()));',
     'a_pointer_that_names_something_else_makes_room_once_nobody_lives',
   ],

@@ -1,10 +1,11 @@
 // As mutants.mjs, of who a member is, and of what it is told of others and of itself: each check is left out once.
 
 const attachment = 'src/bus/attachment.rs'
+const care = 'src/bus/care.rs'
 const bus = 'src/bus/mod.rs'
 const held = 'src/bus/held.rs'
 const receiving = 'js/receiving.js'
-const shared = 'src/bus/shared.rs'
+const opening = 'src/bus/opening.rs'
 const stall = 'src/bus/stall.rs'
 
 const crash = (file, test) => `node::tests/crash/${file}.test.js::${test}`
@@ -55,8 +56,8 @@ const checks = [
   [
     'fork',
     'the child takes its parent’s bus, with its lock',
-    shared,
-    '        let known = known.filter(|shared| !shared.process.is_past());\n',
+    opening,
+    '        let known = known.filter(|shared| !shared.is_forked());\n',
     '',
     forked,
   ],
@@ -72,7 +73,7 @@ const checks = [
   [
     'held',
     'the tick does not look',
-    attachment,
+    care,
     '        self.watch.look(&parts, now_ms());\n        Ok(',
     '        Ok(',
     'rust::frozen',

@@ -1,11 +1,12 @@
 // As mutants.mjs, of the places and files of a bus: each repair or check is left out once, and the named test must notice.
 
-const attachment = 'src/bus/attachment.rs'
+const care = 'src/bus/care.rs'
 const fifo = 'src/wake/fifo.rs'
 const files = 'src/bus/files.rs'
 const lock = 'src/segment/lock.rs'
 const lost = 'src/segment/lost.rs'
 const mapping = 'src/segment/mapping.rs'
+const opening = 'src/bus/opening.rs'
 const place = 'src/segment/place.rs'
 const presence = 'src/segment/presence.rs'
 const shared = 'src/bus/shared.rs'
@@ -20,6 +21,7 @@ const folder = vanished('its folder removed')
 const back = vanished('what is removed comes back')
 const splitFolder = vanished('two buses of one name, where it could not be helped .its folder')
 const splitFiles = vanished('two buses of one name, where it could not be helped .all but')
+const leftovers = (test) => crash('leftovers', test)
 const group = (test) => crash('group', test)
 const umask = group('whatever their umask')
 const lastIsAnother = group('the last one to leave does not own the memory')
@@ -35,17 +37,17 @@ const checks = [
   [
     'lost',
     'nobody looks for a bus without its files',
-    shared,
-    'if !is_anyone_present(place.mark()).map_err(|error| os(place.folder(), error))? {',
-    'if true {',
+    opening,
+    'if present == Present::Nobody {',
+    'if true || present == Present::Nobody {',
     folder,
   ],
   [
     'lost',
     'who has the nameless memory is not told',
-    shared,
-    'InUse { pid: nameless(place) }',
-    'InUse { pid: None }',
+    opening,
+    'InUse { pid: Some(pid) }',
+    'InUse { pid: Some(pid).filter(|_| false) }',
     vanished('the memory removed'),
   ],
   ['lost', 'memory of another place is joined', lost, ' && label.place == place.mark())', ')', folder],
@@ -61,9 +63,41 @@ const checks = [
     'lost',
     'the sweep asks nobody',
     sweep,
-    'is_some_and(|label| is_anyone_present(label.place).is_ok_and(|present| !present))',
-    'is_some()',
+    'label.is_some_and(|label| Present::at(label.place) == Present::Nobody)',
+    'label.is_some()',
     folder,
+  ],
+  [
+    'lost',
+    'who is present is said to have memory, and is not waited for',
+    opening,
+    '.elapsed() > GHOST_WAIT {',
+    '.elapsed() >= 0 * GHOST_WAIT {',
+    leftovers('the last member is killed and its bus opened at that moment'),
+  ],
+  [
+    'lost',
+    'nor when nobody has the memory',
+    opening,
+    '(Holder::Nobody, Present::Somebody) => Err(Attempt::Ghost),',
+    '(Holder::Nobody, Present::Somebody) => Err(OpenError::InUse { pid: None }.into()),',
+    leftovers('the last member is killed and its bus opened at that moment'),
+  ],
+  [
+    'lost',
+    'who keeps only what was left is not told from nobody',
+    lost,
+    'Some(_) => holder = Holder::Left,',
+    'Some(_) => holder = Holder::Nobody,',
+    'rust::fork::a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way',
+  ],
+  [
+    'lost',
+    'who keeps only what was left has the bus',
+    lost,
+    'Some(_) => holder = Holder::Left,',
+    'Some(_) => return Holder::Member(pid),',
+    'rust::fork::a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way',
   ],
   [
     'lost',
@@ -85,16 +119,16 @@ const checks = [
     'presence',
     'not declared',
     presence,
-    '        lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark)?;\n',
-    '        let _ = mark;\n',
+    'lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark)',
+    'lock(&folder, libc::F_OFD_GETLK, libc::F_RDLCK, mark)',
     folder,
   ],
   [
     'presence',
     'the same for all buses',
     presence,
-    '(mark >> 2) as _',
-    '(mark & 0) as _',
+    '(mark >> 2) as libc::off_t',
+    '(mark & 0) as libc::off_t',
     vanished('all files removed and then all members killed'),
   ],
   [
@@ -109,9 +143,33 @@ const checks = [
     'presence',
     'not asked by the sweep',
     sweep,
-    'anyone_lives(place) || is_anyone_present(place.mark()).unwrap_or(true)',
-    'anyone_lives(place)',
+    'None => Present::at(place.mark()) == Present::Somebody,',
+    'None => false,',
+    version('version 3, alive'),
+  ],
+  [
+    'presence',
+    'not asked by who cannot look into the memory',
+    opening,
+    'Err(error) if anyone_lives(place) || Present::at(place.mark()) == Present::Somebody => {',
+    'Err(error) if anyone_lives(place) => {',
+    version('version 3, alive'),
+  ],
+  [
+    'presence',
+    'the sweep does not look into the memory',
+    sweep,
+    'Some(segment) => segment.is_inhabited(place),',
+    'Some(segment) => false && segment.is_inhabited(place),',
     vanished('the locks of the members removed'),
+  ],
+  [
+    'presence',
+    'a lock of anybody is taken for a member',
+    presence,
+    'Ok(found) if (found.l_start, found.l_len) == (byte_of(mark), 1) =>',
+    'Ok(found) if true || (found.l_start, found.l_len) == (byte_of(mark), 1) =>',
+    'segment::presence::tests::a_lock_that_no_member_holds_tells_of_nobody_in_particular',
   ],
   [
     'files',
@@ -125,8 +183,8 @@ const checks = [
     'files',
     'the lock is not made anew by who needs it',
     files,
-    '            Err(LockError::Stale) => {}\n',
-    '',
+    'Err(LockError::Stale) if self.segment.is_open() => {}',
+    'Err(LockError::Stale) if false && self.segment.is_open() => {}',
     vanished('the registry lock removed'),
   ],
   ['files', 'the lock is not made anew once a second', files, 'if !self.lock().is_named() {', 'if false {', back],
@@ -138,7 +196,15 @@ const checks = [
     '.is_err_and(|_| false)\n',
     vanished('the locks of the members removed'),
   ],
-  ['split', 'not told', attachment, 'self.split = Split::Untold;', 'self.split = Split::Told;', splitFolder],
+  [
+    'files',
+    'a FIFO in the place of the pointer is waited for',
+    files,
+    'match read_text(&self.place.pointer()) {',
+    'match std::fs::read_to_string(self.place.pointer()) {',
+    leftovers('a FIFO in the place of a file'),
+  ],
+  ['split', 'not told', care, 'self.care.split = Split::Untold;', 'self.care.split = Split::Told;', splitFolder],
   [
     'split',
     'the lock of the other bus is taken',
@@ -151,7 +217,7 @@ const checks = [
     'split',
     'who leaves removes files of the other bus',
     shared,
-    '        if self.pointer() != Pointer::Elsewhere {\n            self.remove_member_files(membership.number);',
+    '        if self.owns_files() {\n            self.remove_member_files(membership.number);',
     '        {\n            self.remove_member_files(membership.number);',
     splitFiles,
   ],
@@ -159,7 +225,7 @@ const checks = [
     'split',
     'who buries removes files of the other bus',
     shared,
-    'if buried && self.pointer() != Pointer::Elsewhere {',
+    'if buried && self.owns_files() {',
     'if buried {',
     splitFiles,
   ],
@@ -167,8 +233,8 @@ const checks = [
     'split',
     'the last to leave removes the other bus',
     shared,
-    '        if self.pointer() != Pointer::Elsewhere {\n            remove_bus',
-    '        {\n            remove_bus',
+    '        if self.owns_files() {\n            remove_bus(&self.place, Some(self.segment.id()));',
+    '        {\n            remove_bus(&self.place, None);',
     splitFiles,
   ],
   [
@@ -183,8 +249,8 @@ const checks = [
     'owed',
     'no note of memory that is another user’s',
     sweep,
-    '        let _ = File::create(place.owed(&id[1..]));\n',
-    '        let _ = (File::create::<&str>, place);\n',
+    '        let _ = place.note_owed(&id[1..]);\n',
+    '        let _ = place;\n',
     lastIsAnother,
   ],
   [
@@ -200,9 +266,17 @@ const checks = [
     'owed',
     'the memory is not given back',
     mapping,
-    '            let _ = rustix::fs::ftruncate(&memory, 0);\n',
-    '            let _ = memory;\n',
+    '            give_back(&memory);\n',
+    '            let _ = (give_back, memory);\n',
     lastIsAnother,
+  ],
+  [
+    'owed',
+    'the memory is given back by its length',
+    mapping,
+    '            give_back(&memory);\n',
+    '            let _ = (give_back, rustix::fs::ftruncate(&memory, 0));\n',
+    group('users of a group open and close'),
   ],
   [
     'owed',
@@ -308,19 +382,27 @@ const checks = [
     crash('namespaces', 'two threads of a PID namespace'),
   ],
   [
+    'witness',
+    'what a process was before exec is taken for living',
+    witness,
+    '    its && file.try_lock_shared().is_ok()\n',
+    '    false && its && file.try_lock_shared().is_ok()\n',
+    'rust::exec::a_member_that_execs_is_reaped_though_its_process_runs',
+  ],
+  [
     'wake',
     'no way to a semaphore without its file',
     fifo,
-    'Err(Errno::NOENT) => rustix::fs::open(sleeper.way_round(path)?, flags, Mode::empty()),',
-    'Err(Errno::NOENT) => return { let _ = sleeper; None },',
+    'match sleeper.way_round(path) {',
+    'match sleeper.way_round(path).filter(|_| false) {',
     roundAbout,
   ],
   [
     'wake',
     'whatever bears its number is written into',
     wake,
-    '(removed.to_str()? == format!("{} (deleted)", path.display())).then_some(way)',
-    '{\n            let _ = (removed, path);\n            Some(way)\n        }',
+    'is_ok_and(|link| link.as_os_str() == removed.as_str())',
+    'is_ok_and(|link| link.as_os_str() == removed.as_str() || true)',
     roundAbout,
   ],
 ]

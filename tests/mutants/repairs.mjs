@@ -5,6 +5,7 @@ const shared = 'src/bus/shared.rs'
 const attachment = 'src/bus/attachment.rs'
 const care = 'src/bus/care.rs'
 const topics = 'src/registry/topics.rs'
+const opening = 'src/bus/opening.rs'
 const lock = 'src/segment/lock.rs'
 const mapping = 'src/segment/mapping.rs'
 const sweep = 'src/segment/sweep.rs'
@@ -71,8 +72,8 @@ export const mutants = [
     rule: 'bury',
     name: 'nobody looks for the dead once a second',
     file: care,
-    find: '        self.pay_owed(Duration::ZERO);\n        let all = self.care.looks_at_all(self.publisher.index);\n        self.reap_the_dead(all);\n',
-    replace: '        self.pay_owed(Duration::ZERO);\n',
+    find: '        self.reap_the_dead(all);\n        if let',
+    replace: '        let _ = (all, Self::reap_the_dead);\n        if let',
     test: 'kill::change: begun, by a subscriber',
   },
   {
@@ -94,7 +95,7 @@ export const mutants = [
   {
     rule: 'tick',
     name: 'nobody helps at the tail once a second',
-    file: attachment,
+    file: care,
     find: '        Ring::of(&parts).help_at_tail()?;\n',
     replace: '        let _ = (&parts, Ring::of);\n',
     test: silent,
@@ -231,14 +232,14 @@ export const mutants = [
     rule: 'leave',
     name: 'the dead keep the bus',
     file: shared,
-    find: 'number_in_use(member).is_none_or(|_| !self.lives(member))',
-    replace: 'number_in_use(member).is_none()',
+    find: 'number_in_use(member).is_none_or(|_| !self.lives(member, &mut round))',
+    replace: 'number_in_use(member).is_none_or(|_| false && !self.lives(member, &mut round))',
     test: 'kill::remove: one file, the last leaves beside a dead one',
   },
   {
     rule: 'create',
     name: 'a half made segment stays',
-    file: shared,
+    file: opening,
     find: '        Segment::unlink(&id);\n    }\n    let mut random',
     replace: '        let _ = id;\n    }\n    let mut random',
     test: `kill::create: made, the first, time 1; ${opened}`,
@@ -246,7 +247,7 @@ export const mutants = [
   {
     rule: 'create',
     name: 'its name is noted only when it is made',
-    file: shared,
+    file: opening,
     find: '    step("create: noted");\n    let segment = Segment::create(&id, place, sizes)?;\n',
     replace:
       '    step("create: noted");\n    std::fs::remove_file(&making).map_err(|error| os(&making, error))?;\n    let segment = Segment::create(&id, place, sizes)?;\n    place.note(&id).map_err(|error| os(&making, error))?;\n',
@@ -255,15 +256,15 @@ export const mutants = [
   {
     rule: 'create',
     name: 'what could not be made stays',
-    file: shared,
-    find: '        remove_bus(place);\n    }\n    made\n',
-    replace: '    }\n    made\n',
+    file: opening,
+    find: '                remove_bus(place, None);\n',
+    replace: '                let _ = remove_bus;\n',
     test: `kill::it could not be made`,
   },
   {
     rule: 'replace',
     name: 'the memory of the dead stays',
-    file: shared,
+    file: opening,
     find: '    remove_memory(place, id);\n    step("replace',
     replace: '    let _ = id;\n    step("replace',
     test: `kill::leave: locked, the last; ${opened}`,
@@ -271,7 +272,7 @@ export const mutants = [
   {
     rule: 'replace',
     name: 'the name goes before the memory',
-    file: shared,
+    file: opening,
     find: '    remove_memory(place, id);\n    step("replace: unlinked");\n    remove_pointer(place);\n',
     replace: '    remove_pointer(place);\n    step("replace: unlinked");\n    remove_memory(place, id);\n',
     also: [lostLeft],
@@ -280,7 +281,7 @@ export const mutants = [
   {
     rule: 'replace',
     name: 'the dead are joined',
-    file: shared,
+    file: opening,
     find: 'Ok(segment) if segment.is_inhabited(place) =>',
     replace: 'Ok(segment) if segment.is_open() =>',
     test: `kill::attach: attached, the first, time 1; ${opened}`,
@@ -331,7 +332,7 @@ export const mutants = [
   {
     rule: 'sweep',
     name: 'not at all',
-    file: shared,
+    file: opening,
     find: '        sweep(&place);\n',
     replace: '        let _ = sweep;\n',
     test: `kill::create: named, the first, time 1; ${other}`,
