@@ -73,6 +73,19 @@ fn a_forked_child_is_refused_and_its_parent_goes_on() {
     assert!(bus.try_recv().expect("recv").is_none());
 }
 
+/// A child that would live for ever: it ends with the test, also with one that fails.
+struct Killed(libc::pid_t);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // SAFETY: a child of ours.
+        unsafe {
+            libc::kill(self.0, libc::SIGKILL);
+            libc::waitpid(self.0, std::ptr::null_mut(), 0);
+        }
+    }
+}
+
 #[test]
 fn a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way() {
     let options = Options::new(format!("fork-left-{}", std::process::id()));
@@ -88,6 +101,7 @@ fn a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way() {
                 std::thread::park();
             }
         }
+        let _killed = Killed(child);
         drop(bus);
         let mut again = Bus::open(options.clone()).expect(ends);
         again.subscribe("t").expect("subscribe");
@@ -95,10 +109,5 @@ fn a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way() {
         let message = again.recv_timeout(Duration::from_secs(60)).expect("recv").expect("a message");
         assert_eq!(message.sequence(), 1, "a bus that begins anew");
         drop(again);
-        // SAFETY: a child of ours.
-        unsafe {
-            libc::kill(child, libc::SIGKILL);
-            libc::waitpid(child, std::ptr::null_mut(), 0);
-        }
     }
 }
