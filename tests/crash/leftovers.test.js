@@ -297,13 +297,23 @@ test('a FIFO in the place of a file is waited for by nobody', { skip }, async ()
   // Under a living member too, which looks at it every second.
   fs.renameSync(`${folderOf(name)}/segment`, `${folderOf(name)}/elsewhere`)
   assert.strictEqual(children.spawnSync('mkfifo', ['-m', '600', `${folderOf(name)}/segment`]).status, 0)
-  await one.run(({ state }) => {
-    const since = Date.now()
-    return new Promise((resolve) => {
-      const timer = setInterval(() => Date.now() - since > 1500 && resolve(clearInterval(timer)), 10)
-      state.bus.publish('t', 'lives')
+  let looked = false
+  one
+    .run(({ state }) => {
+      const since = Date.now()
+      return new Promise((resolve) => {
+        const timer = setInterval(() => Date.now() - since > 1500 && resolve(clearInterval(timer)), 10)
+        state.bus.publish('t', 'lives')
+      })
     })
-  })
+    .then(
+      () => {
+        looked = true
+      },
+      () => {},
+    )
+  // One that waits for a writer answers no more.
+  await until('it goes on', () => looked)
   await until('it hears itself', () => one.run(({ state }) => state.got.includes('lives')))
   fs.renameSync(`${folderOf(name)}/elsewhere`, `${folderOf(name)}/segment`)
   await one.end()
