@@ -3,7 +3,7 @@
 use slabcast::{Bus, Options};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ROLE: &str = "SLABCAST_EXEC_BUS";
@@ -19,17 +19,28 @@ fn child() {
     panic!("exec: {error}");
 }
 
+/// Ends with the test, also with one that fails.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn a_member_that_execs_is_reaped_though_its_process_runs() {
     let options = Options::new(format!("exec-{}", std::process::id()));
     let mut bus = Bus::open(options.clone()).expect("open");
-    let mut process = Command::new(std::env::current_exe().expect("this program"))
+    let process = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "child", "--nocapture"])
         .env(ROLE, &options.name)
         .stdout(Stdio::piped())
         .spawn()
         .expect("started");
-    let output = BufReader::new(process.stdout.take().expect("piped"));
+    let mut process = Killed(process);
+    let output = BufReader::new(process.0.stdout.take().expect("piped"));
     assert!(output.lines().map_while(Result::ok).any(|line| line.contains("> attached")));
     let start = Instant::now();
     while bus.stats().members_attached > 1 {
@@ -37,12 +48,10 @@ fn a_member_that_execs_is_reaped_though_its_process_runs() {
         // Ticks.
         let _ = bus.recv_timeout(Duration::from_millis(20)).expect("recv");
     }
-    assert!(process.try_wait().expect("asked").is_none(), "its process runs");
+    assert!(process.0.try_wait().expect("asked").is_none(), "its process runs");
     // The last one: nothing of the other program keeps the bus.
     let folder = format!("/dev/shm/slabcast-{}/{}", rustix::process::geteuid().as_raw(), options.name);
     assert!(std::fs::exists(&folder).expect("asked"));
     drop(bus);
     assert!(!std::fs::exists(&folder).expect("asked"), "the bus is left behind");
-    process.kill().expect("killed");
-    process.wait().expect("waited for");
 }
