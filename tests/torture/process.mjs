@@ -39,7 +39,7 @@ if (isMainThread) {
     if (call.call !== 'leave') return actor[call.call](call.value)
     ends = true
     await actor.leave(call.value)
-    if (workers.size === 0) process.disconnect()
+    if (workers.size === 0 && process.connected) process.disconnect()
   })
   // The one who runs the round is gone, unless this process itself is about to end.
   process.on('disconnect', () => ends || process.exit())
