@@ -21,7 +21,7 @@ test('each row of the tables of what happens names tests that exist', () => {
   const known = points()
   const text = read('docs/reliability.md')
   const rows = text
-    .slice(text.indexOf('## What happens when'), text.indexOf('## Stall'))
+    .slice(text.indexOf('## What happens when'), text.indexOf('### All of it at once'))
     .split('\n')
     .filter((line) => line.startsWith('| ') && !/\| shown by \|$/.test(line))
   assert.ok(rows.length > 25)
