@@ -100,9 +100,15 @@ class Membership {
     if (this.closed) throw new SlabcastError('ERR_CLOSED', 'The bus is closed: open it anew to go on')
   }
 
-  /** Tells each handle that has one of the subscriptions. */
-  gap(gap, subscriptions) {
-    for (const handle of this.#handles) if (subscriptions.some(handle.has)) handle.gap({ ...gap })
+  /** Tells each handle what its own subscriptions to the topic missed: nothing of what came before them. */
+  gap({ topic, from, to }, subscriptions) {
+    for (const handle of this.#handles) {
+      let first = Infinity
+      for (const { subscription, before } of subscriptions) {
+        if (handle.has(subscription)) first = Math.min(first, Math.max(from, before + 1))
+      }
+      if (first <= to) handle.gap({ topic, from: first, to, lost: to - first + 1, reason: 'stalled' })
+    }
   }
 
   corrupt(during, status) {

@@ -48,8 +48,10 @@ class Receiving {
     const name = subscription.topic
     let reading = this.#readings.get(name)
     let from
+    // The topic's last number before a further subscription; the first of a topic has every gap that is told of it.
+    let before = 0
     if (reading) {
-      from = this.#member.tail()
+      ;({ from, before } = this.#member.subscribeAgain(reading.words))
     } else {
       const words = orThrow(this.#member.subscribe(name))
       from = words.from
@@ -59,7 +61,7 @@ class Receiving {
       // The first look: armed from now on, so that publishers post.
       if (this.#hot.calls.sleep() === 0) this.#member.postSelf()
     }
-    reading.subscriptions = [...reading.subscriptions, { subscription, from }]
+    reading.subscriptions = [...reading.subscriptions, { subscription, from, before }]
     return reading.words
   }
 
@@ -174,14 +176,9 @@ class Receiving {
 
   #tellGaps() {
     const gaps = this.#member.takeGaps()
-    // Who subscribed after a gap, or does so in a listener of one, missed nothing of it.
-    const whose = gaps.map(({ topic, position }) => {
-      const subscriptions = this.#readings.get(topic)?.subscriptions ?? []
-      return subscriptions.filter(({ from }) => from < position).map(({ subscription }) => subscription)
-    })
-    for (const [at, { topic, from, to }] of gaps.entries()) {
-      this.#owner.gap({ topic, from, to, lost: to - from + 1, reason: 'stalled' }, whose[at])
-    }
+    // As they are now: who subscribes in a listener of a gap missed nothing of it.
+    const whose = gaps.map(({ topic }) => this.#readings.get(topic)?.subscriptions ?? [])
+    for (const [at, gap] of gaps.entries()) this.#owner.gap(gap, whose[at])
   }
 }
 

@@ -249,10 +249,12 @@ impl Attachment {
         Ok(Live { topic, from })
     }
 
-    /// The tail: a further subscription of this thread to a topic it reads begins here.
+    /// Where a further subscription of this thread to a topic it reads begins, and the topic's last number before that.
     #[cfg(feature = "node")]
-    pub fn tail(&self) -> u64 {
-        self.shared.parts().tail.load(Acquire)
+    pub fn subscribe_again(&self, topic: TopicRef) -> (u64, u64) {
+        let parts = self.shared.parts();
+        let from = parts.tail.load(Acquire);
+        (from, self.reader.numbers_before(&parts, from, &[topic.id])[0])
     }
 
     /// Ends this thread's subscription to a topic. What is read from now on is not of it.
@@ -313,16 +315,15 @@ impl Attachment {
         self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed { topic, from, to, position }));
     }
 
-    /// What was missed, in the order in which it was noticed; to be told before what was drained since. Each with the
-    /// position from which its topic is read again: a subscription from there on missed nothing of it.
+    /// What was missed, in the order in which it was noticed; to be told before what was drained since.
     /// Only those that come before position `next`, the first that is still to be handed out.
-    pub fn take_gaps(&mut self, next: u64) -> Vec<(Gap, u64)> {
+    pub fn take_gaps(&mut self, next: u64) -> Vec<Gap> {
         let (gaps, later) = std::mem::take(&mut self.gaps).into_iter().partition(|gap| gap.position <= next);
         self.gaps = later;
-        let named = |Missed { topic, from, to, position }| {
-            (Gap { topic: self.topic_name(topic).unwrap_or_default(), from, to }, position)
-        };
-        Vec::into_iter(gaps).map(named).collect()
+        let name = |topic| self.topic_name(topic).unwrap_or_default();
+        Vec::into_iter(gaps)
+            .map(|Missed { topic, from, to, .. }| Gap { topic: name(topic), from, to })
+            .collect()
     }
 
     pub fn has_gaps(&self) -> bool {

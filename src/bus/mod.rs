@@ -287,7 +287,7 @@ impl Bus {
         let next = self.inbox.front().map_or(u64::MAX, |message| message.position);
         let gaps = self.at.take_gaps(next);
         if !gaps.is_empty() {
-            return Err(RecvError::Gap(gaps.into_iter().map(|(gap, _)| gap).collect()));
+            return Err(RecvError::Gap(gaps));
         }
         let message = self.inbox.pop_front();
         if let Some(message) = &message {

@@ -242,7 +242,8 @@ impl Reader {
     }
 
     /// The numbers of each topic's last message before `from`, a tail this reader read while reading: counters first,
-    /// then whatever was committed since is looked at, for help() moves a counter before the tail.
+    /// then whatever was committed since is looked at, for help() moves a counter before the tail. Of one that was cut off
+    /// meanwhile they are the counters: it is not handed what lies between, and is told of what comes after.
     pub fn numbers_before(&self, parts: &Parts<'_>, from: u64, topics: &[TopicId]) -> Vec<u64> {
         let counter =
             |id: &TopicId| parts.topics.get(id.index).map_or(0, |topic| topic.sequence.load(SeqCst));

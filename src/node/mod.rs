@@ -14,7 +14,7 @@ mod waiter;
 mod wakeup;
 
 use crate::bus::{Attachment, Options};
-use crate::error::TopicError;
+use crate::error::{Gap, TopicError};
 use failure::Failure;
 use hot::Hot;
 use napi::bindgen_prelude::{Either, Function, Object, Unknown};
@@ -51,11 +51,18 @@ pub struct TopicWords {
 }
 
 #[napi(object)]
+pub struct Beginning {
+    /// Messages at this position and later.
+    pub from: f64,
+    /// The topic's last number before it.
+    pub before: f64,
+}
+
+#[napi(object)]
 pub struct GapWords {
     pub topic: String,
     pub from: f64,
     pub to: f64,
-    pub position: f64,
 }
 
 #[napi(object)]
@@ -153,8 +160,10 @@ impl Member {
 
     /// Where a further subscription to a topic this thread reads begins.
     #[napi(catch_unwind)]
-    pub fn tail(&self) -> f64 {
-        self.hot.borrow_mut().attachment().map_or(0.0, |at| at.tail() as f64)
+    pub fn subscribe_again(&self, topic: TopicWords) -> Beginning {
+        let mut hot = self.hot.borrow_mut();
+        let (from, before) = hot.attachment().map_or((0, 0), |at| at.subscribe_again(topic.into()));
+        Beginning { from: from as f64, before: before as f64 }
     }
 
     /// While a publish of `len` bytes finds no room, about every `interval_ms`: cuts off who has been stuck for
@@ -195,14 +204,8 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment().map(|at| at.take_gaps(u64::MAX)).unwrap_or_default();
-        gaps.into_iter()
-            .map(|(gap, position)| GapWords {
-                topic: gap.topic,
-                from: gap.from as f64,
-                to: gap.to as f64,
-                position: position as f64,
-            })
-            .collect()
+        let words = |gap: Gap| GapWords { topic: gap.topic, from: gap.from as f64, to: gap.to as f64 };
+        gaps.into_iter().map(words).collect()
     }
 
     #[napi(catch_unwind)]

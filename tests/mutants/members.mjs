@@ -4,7 +4,7 @@ const attachment = 'src/bus/attachment.rs'
 const care = 'src/bus/care.rs'
 const bus = 'src/bus/mod.rs'
 const held = 'src/bus/held.rs'
-const receiving = 'js/receiving.js'
+const membership = 'js/membership.js'
 const opening = 'src/bus/opening.rs'
 const stall = 'src/bus/stall.rs'
 
@@ -97,18 +97,18 @@ const checks = [
   [
     'gap',
     'told to who subscribed after it',
-    receiving,
-    'subscriptions.filter(({ from }) => from < position)',
-    'subscriptions.filter(() => position >= 0)',
+    membership,
+    'Math.max(from, before + 1)',
+    'from',
     gap('who subscribed after a gap is not told'),
   ],
   [
     'gap',
-    'its position is that of the end of the bus',
+    'a further subscription does not know what came before it',
     attachment,
-    '        let position = self.reader.cursor();\n',
-    '        let position = 1 << 52;\n',
-    gap('who subscribed after a gap is not told'),
+    '(from, self.reader.numbers_before(&parts, from, &[topic.id])[0])',
+    '(from, 0)',
+    gap('of a gap that began before it, a further subscription is told its own part'),
   ],
   [
     'gap',

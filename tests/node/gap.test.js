@@ -386,6 +386,60 @@ test('a reader that was cut off goes on publishing and reading', async (t) => {
   await until(() => answers.length === asked - Number(String(first).split(' ')[1]))
 })
 
+test('of a gap that began before it, a further subscription is told its own part', async (t) => {
+  const name = uniqueName()
+  const [behind, cutOff, further] = [gate(t), gate(t), gate(t)]
+  const bus = openBus(t, { name, ...SMALL })
+  const reader = run(
+    t,
+    async ({ say, hear, until }, name, [behind, cutOff, further]) => {
+      const { blockUntilOpen } = require('./gate')
+      const { open } = require('slabcast')
+      const [first, second] = [open({ name }), open({ name })]
+      const got = []
+      const listen = (at, bus) => bus.subscribe('a', (_, { sequence }) => got.push([at, sequence]))
+      for (const [at, bus] of [first, second].entries()) {
+        bus.on('gap', ({ from, to, lost }) => got.push([at, from, to, lost]))
+      }
+      listen('first', first)
+      await say('subscribed')
+      await hear()
+      await say('stuck')
+      blockUntilOpen(behind)
+      listen('second', second)
+      // By a file: what is said leaves only in a later turn.
+      require('node:fs').writeFileSync(further, '')
+      blockUntilOpen(cutOff)
+      await until(() => got.some(([at]) => at === 1))
+      await say('told')
+      await until(() => got.some(([at]) => at === 'second'))
+      await say(got)
+      for (const bus of [first, second]) await bus.close()
+    },
+    name,
+    [behind.file, cutOff.file, further.file],
+  )
+  await reader.hear()
+  reader.say('')
+  await reader.hear()
+  for (let number = 1; number <= 20; number++) bus.publish('a', number)
+  behind.open()
+  await until(() => fs.existsSync(further.file))
+  const numbers = {}
+  let some = 0
+  await publish(bus, ['a'], numbers, () => ++some > 1000)
+  cutOff.open()
+  assert.strictEqual(await reader.hear(), 'told')
+  bus.publish('a', 'end')
+  const last = numbers.a + 20
+  assert.deepStrictEqual(await reader.hear(), [
+    [0, 1, last, last],
+    [1, 21, last, last - 20],
+    ['first', last + 1],
+    ['second', last + 1],
+  ])
+})
+
 test('who subscribed after a gap is not told of it, though it is told later', async (t) => {
   const name = uniqueName()
   const { file, open } = gate(t)

@@ -81,29 +81,35 @@ class Thread {
     if (lost !== to - from + 1 || lost < 1) this.#fault(`${where} does not add up`)
     const reading = this.#readings.get(topic)
     if (!reading) return this.#fault(`${where} was told, but it listens no more`)
-    if (reading.gap?.from === from && reading.gap.to === to) {
-      return this.#tell(reading, handle, where)
+    if (reading.gap?.to !== to) {
+      this.counts.gaps++
+      this.counts.lost += lost
+      this.#allTold(reading)
+      const begun = [...reading.subscriptions].filter((one) => one.begun)
+      // What lies between is nobody's if all who had begun have left meanwhile.
+      const first = begun.length > 0 ? reading.next : undefined
+      reading.gap = { first, to, owed: new Set(begun.map((one) => one.handle)), told: new Set() }
+      if (reading.next > to) this.#fault(`${where} was told when number ${reading.next} was next`)
+      reading.next = to + 1
+      reading.position = -1
     }
-    this.counts.gaps++
-    this.counts.lost += lost
-    this.#allTold(reading)
-    if (!isNext(reading, from)) this.#fault(`${where} was told when number ${reading.next} was next`)
-    reading.next = to + 1
-    reading.position = -1
-    const owed = new Set([...reading.subscriptions].filter((one) => one.begun).map((one) => one.handle))
-    reading.gap = { from, to, owed, told: new Set() }
-    this.#tell(reading, handle, where)
+    this.#tell(reading, handle, from, where)
   }
 
-  #tell({ subscriptions, gap }, handle, where) {
+  /** A handle is told what its own subscriptions missed: all of it if one of them had begun, else from its subscribing on. */
+  #tell({ subscriptions, gap }, handle, from, where) {
     if (gap.told.has(handle)) this.#fault(`${where} was told twice to handle ${handle}`)
     gap.told.add(handle)
     gap.owed.delete(handle)
     const listeners = [...subscriptions].filter((one) => one.handle === handle)
-    // Also one for which it is the first. Known not to be exact: a further subscription of a thread that is behind begins at
-    // the tail, and if the thread is cut off before it has read on, it is told of what was lost before that too. It has to be a
-    // listener, though.
-    if (listeners.length === 0) this.#fault(`${where} was told to handle ${handle}, which does not listen`)
+    if (gap.first !== undefined && listeners.some((one) => one.begun)) {
+      if (from !== gap.first) this.#fault(`${where} was told to handle ${handle} when number ${gap.first} was next`)
+    } else {
+      if (!listeners.some((one) => this.#wasThere(one, from)))
+        this.#fault(`${where} was told to handle ${handle}, which subscribed after its beginning`)
+      const late = listeners.find((one) => this.#due(one) > one.told && this.#due(one) < from)
+      if (late) this.#fault(`${where} was told to handle ${handle}, of which subscription ${late.id} was due more`)
+    }
     for (const one of listeners) one.told = gap.to
   }
 
@@ -120,13 +126,19 @@ class Thread {
   /** The first that a subscription gets: all that was published after it returned, but for what a gap told of. */
   #begins(one, sequence) {
     one.begun = true
-    const { begun, times } = this.#known.topics[one.topic]
-    const due = begun[firstAfter(begun, one.after)]?.sequence
+    const { times } = this.#known.topics[one.topic]
+    const due = this.#due(one)
     const isTold = one.told >= due && (one.told >= sequence - 1 || !(times.get(sequence - 1) > one.after))
     if (due < sequence && !isTold)
       this.#fault(`subscription ${one.id} of topic ${one.topic} begins with ${sequence}, ${due} was published after it`)
     if (!this.#wasThere(one, sequence))
       this.#fault(`subscription ${one.id} of topic ${one.topic} begins with ${sequence}, which was there before it`)
+  }
+
+  /** The first message published after it had subscribed. */
+  #due(one) {
+    const { begun } = this.#known.topics[one.topic]
+    return begun[firstAfter(begun, one.after)]?.sequence
   }
 
   /** Whether it may have been there before this message: nothing that was in the slab before subscribe() was called is its. */
