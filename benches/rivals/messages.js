@@ -1,0 +1,23 @@
+'use strict'
+
+// What is published: each message bears who published it and the how-manieth it is.
+
+const text = (length) => 'the quick brown fox jumps over the lazy dog. '.repeat(Math.ceil(length / 45)).slice(0, length)
+
+const withText = (length) => {
+  const body = text(length)
+  return {
+    make: (from, n) => ({ from, n, text: body }),
+    isWhole: (message) => message.text === body,
+  }
+}
+
+module.exports = {
+  /** A chat message of about 60 bytes. */
+  small: {
+    make: (from, n) => ({ from, n, user: 'ada', text: 'hello there', at: 1682302513688 + n }),
+    isWhole: ({ n, user, text, at }) => user === 'ada' && text === 'hello there' && at === 1682302513688 + n,
+  },
+  '1 KiB': withText(1024),
+  '64 KiB': withText(65536),
+}
