@@ -1,22 +1,26 @@
 'use strict'
 
-// One process of a trial: joins the system it is told, and publishes or subscribes.
+// One process or thread of a trial: joins the system it is told, and publishes or subscribes.
 
+const { isMainThread, parentPort } = require('node:worker_threads')
 const messages = require('./messages')
 
 /** Between two looks at the clock, and at the event loop. */
 const BURST = 256
 const TOPIC = 'room:100'
 
+const parent = parentPort ?? process
+const say = (word) => (parentPort ? parentPort.postMessage(word) : process.send(word))
+
 /** The parent's word; a system may send messages of its own on the same channel. */
 function told(is) {
   return new Promise((resolve) => {
     const hear = (message) => {
       if (!is(message)) return
-      process.off('message', hear)
+      parent.off('message', hear)
       resolve(message)
     }
-    process.on('message', hear)
+    parent.on('message', hear)
   })
 }
 const turn = () => new Promise((resolve) => setImmediate(resolve))
@@ -28,28 +32,32 @@ async function subscribe(member, { publishers, message }) {
   const next = new Array(publishers).fill(1)
   let ended = 0
   let delivered = 0
+  let failed
+  let done
   const all = new Promise((resolve, reject) => {
-    member.subscribe(TOPIC, (message) => {
-      const { from, n } = message
-      if (n === -1) {
-        if (message.count !== next[from] - 1) reject(new Error(`${next[from] - 1} of ${message.count} messages came`))
-        if (++ended === publishers) resolve()
-        return
-      }
-      if (n !== next[from]) reject(new Error(`message ${n} came, ${next[from]} was next`))
-      if (!isWhole(message)) reject(new Error(`message ${n} is not what was published`))
-      next[from]++
-      delivered++
-    })
+    done = resolve
+    failed = (text) => reject(new Error(text))
   })
-  process.send('ready')
+  await member.subscribe(TOPIC, (message) => {
+    const { from, n } = message
+    if (n === -1) {
+      if (message.count !== next[from] - 1) failed(`${next[from] - 1} of ${message.count} messages came`)
+      if (++ended === publishers) done()
+      return
+    }
+    if (n !== next[from]) failed(`message ${n} came, ${next[from]} was next`)
+    if (!isWhole(message)) failed(`message ${n} is not what was published`)
+    next[from]++
+    delivered++
+  })
+  say('ready')
   await all
   return { delivered, ended: now() }
 }
 
 async function publish(member, { seconds, index, message }) {
   const { make } = messages[message]
-  process.send('ready')
+  say('ready')
   await told((word) => word === 'go')
   const began = now()
   let count = 0
@@ -73,12 +81,14 @@ async function main() {
   const before = process.cpuUsage()
   const result = await (trial.role === 'publisher' ? publish : subscribe)(member, trial)
   const { user, system } = process.cpuUsage(before)
-  process.send({ ...result, cpu: (user + system) / 1e6, memory: process.resourceUsage().maxRSS * 1024 })
+  // A thread's is its process'.
+  const cpu = isMainThread ? (user + system) / 1e6 : 0
+  say({ ...result, cpu, memory: process.resourceUsage().maxRSS * 1024 })
   await told((word) => word === 'end')
   await member.leave()
-  process.disconnect()
+  if (isMainThread) process.disconnect()
 }
 
 main().catch((error) => {
-  process.send({ error: error.stack }, () => process.exit(1))
+  say({ error: error.stack })
 })

@@ -8,7 +8,7 @@ import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { trial } from './trial.mjs'
 
-const SYSTEMS = ['slabcast', 'mesh', 'relay']
+const SYSTEMS = ['slabcast', 'mesh', 'relay', 'redis', 'nats', 'zeromq', 'node-ipc', 'broadcast-channel']
 const ROWS = [
   { name: 'small object, 1 to 1', message: 'small', publishers: 1, subscribers: 1 },
   { name: 'small object, 1 to 2', message: 'small', publishers: 1, subscribers: 2 },
@@ -59,7 +59,7 @@ for (const row of rows) {
     const times = spread(trials.map((one, round) => own[round].rate / one.rate))
     const cost = spread(trials.map((one, round) => own[round].cpu / one.cpu))
     console.log(
-      `  ${system.padEnd(10)} ${told(rate, 0).padStart(22)} k/s  ${told(cpu, 2).padStart(22)} CPU s/M  ${memory.most.toFixed(0).padStart(4)} MiB` +
+      `  ${system.padEnd(17)} ${told(rate, 0).padStart(22)} k/s  ${told(cpu, 2).padStart(22)} CPU s/M  ${memory.most.toFixed(0).padStart(4)} MiB` +
         (system === 'slabcast' ? '' : `   slabcast: ${told(times, 2)} times the rate, ${told(cost, 2)} of the CPU`),
     )
   }

@@ -2,8 +2,7 @@
 
 // What node:cluster offers: a worker's message goes to the primary, which sends it to every worker that wants it.
 
-/** Messages on the way to the primary: its queue has no bound of its own. */
-const WINDOW = 1024
+const { Window } = require('../window')
 
 const wanting = new Map()
 
@@ -12,27 +11,16 @@ exports.join = async () => {
   process.on('message', ({ relayed, topic }) => {
     if (relayed !== undefined) listeners.get(topic)?.(relayed)
   })
-  let onItsWay = 0
-  let room
-  const sent = () => {
-    onItsWay--
-    if (onItsWay <= WINDOW / 2 && room !== undefined) {
-      room()
-      room = undefined
-    }
-  }
+  // The primary's queues have no bound of their own.
+  const window = new Window()
   return {
     subscribe(topic, listener) {
       listeners.set(topic, listener)
       process.send({ wants: topic })
     },
     publish(topic, message) {
-      onItsWay++
-      process.send({ topic, relay: message }, sent)
-      if (onItsWay < WINDOW) return undefined
-      return new Promise((resolve) => {
-        room = resolve
-      })
+      process.send({ topic, relay: message }, window.give)
+      return window.take()
     },
     leave() {},
   }
@@ -43,8 +31,8 @@ exports.serve = (processes) => {
   for (const one of processes) {
     one.on('message', ({ wants, topic, relay }) => {
       if (wants !== undefined) wanting.set(wants, [...(wanting.get(wants) ?? []), one])
-      if (relay !== undefined)
-        for (const to of wanting.get(topic) ?? []) if (to.connected) to.send({ relayed: relay, topic })
+      if (relay === undefined) return
+      for (const to of wanting.get(topic) ?? []) if (to.connected) to.send({ relayed: relay, topic })
     })
     one.once('exit', () => {
       for (const [topic, ones] of wanting)
