@@ -7,6 +7,18 @@
 /** Set to false by the first refusal, and by tests. */
 const mode = { generating: true }
 
+/**
+ * How the prototype of an object is asked for. `__proto__`, because V8 knows it from the object's hidden class where it knows
+ * that, and calls the runtime for Object.getPrototypeOf in code that sees many classes. `node --disable-proto` takes it away.
+ */
+const PROTOTYPE_OF = (() => {
+  try {
+    // biome-ignore lint/suspicious/noProto: as above
+    if ({}.__proto__ === Object.prototype) return 'object.__proto__'
+  } catch {}
+  return 'Object.getPrototypeOf(object)'
+})()
+
 function build(names, source) {
   if (!mode.generating) return null
   try {
@@ -60,8 +72,9 @@ function encoderSource(keys, deep) {
       else p = number(v, p)
     } else { p = typeof v === 'string' ? text(v, p) : value(v, p, inner); ${again} }`
   })
-  return `return function (object, p, depth) {
+  return `return function (object, p, depth, isOrdinary) {
   if (depth >= ${deep} || object.toJSON !== undefined) return -1
+  if (!isOrdinary && ${PROTOTYPE_OF} !== plain && Object.getPrototypeOf(object) !== null) return -1
   if (p + ${need} > out.end) room(p, ${need})
   const inner = depth + 1
   let at = 0
@@ -79,11 +92,13 @@ function encoderSource(keys, deep) {
  * @param {string[]} keys
  * @param {number} deep the depth from which on it must not be used
  * @param {object} parts out, room, number, text, value, trace
- * @returns {((object: object, p: number, depth: number) => number) | null} -1: not one for me
+ * @returns {((object: object, p: number, depth: number, isOrdinary: boolean) => number) | null} -1: not one for me.
+ *   `isOrdinary`: it is known that nothing but its own enumerable properties is to be written
  */
 function compileEncoder(keys, deep, { out, room, number, text, value, trace }) {
-  const make = build(['out', 'room', 'number', 'text', 'value', 'trace', 'keys'], encoderSource(keys, deep))
-  return make === null ? null : make(out, room, number, text, value, trace, keys)
+  const names = ['out', 'room', 'number', 'text', 'value', 'trace', 'keys', 'plain']
+  const make = build(names, encoderSource(keys, deep))
+  return make === null ? null : make(out, room, number, text, value, trace, keys, Object.prototype)
 }
 
 // --- decoders: one per bucket of key lists of one length, a tree that parts where their keys do

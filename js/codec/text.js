@@ -5,6 +5,7 @@
 // Lone surrogates are refused when written, bytes that are no UTF-8 when read.
 
 const { isAscii, isUtf8 } = require('node:buffer')
+const v8 = require('node:v8')
 const { out, room } = require('./output')
 const { refuse, tooLarge } = require('./refusal')
 const { compileTextMakers } = require('./compile')
@@ -15,6 +16,9 @@ const CACHED = 16
 const CACHE_SIZE = 1024
 const CACHE_SHIFT = 22
 const CODE_LOOP = 48
+
+/** Whether V8 holds its characters, all below U+0100, in a byte each. Unknown to Node 20: there, the bytes are counted. */
+const isOneByte = v8.isStringOneByteRepresentation ?? (() => false)
 
 const headerLength = (bytes) => (bytes < 32 ? 1 : bytes < 0x100 ? 2 : bytes < 0x10000 ? 3 : 5)
 
@@ -67,7 +71,17 @@ function writeLong(text, length, p) {
 
 function writeMeasured(text, length, p) {
   // Each UTF-16 unit takes a byte at least: refuse before looking at them.
-  if (p + length > out.max) throw tooLarge(p + length, out.max)
+  const least = p + headerLength(length) + length
+  if (least > out.max) throw tooLarge(least, out.max)
+  if (isOneByte(text)) {
+    if (least > out.end) room(p, least - p)
+    // If that is no UTF-8, it is written over.
+    out.bytes.latin1Write(text, least - length, length)
+    if (isAscii(out.bytes.subarray(least - length, least))) {
+      writeHeader(length, p)
+      return least
+    }
+  }
   const size = Buffer.byteLength(text, 'utf8')
   const header = headerLength(size)
   if (size !== length && !text.isWellFormed()) throw loneSurrogate()

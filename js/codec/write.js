@@ -16,6 +16,7 @@ const compile = require('./compile')
 const DEEP = 32
 
 const { isArray } = Array
+const { isView } = ArrayBuffer
 const { getPrototypeOf } = Object
 const ObjectPrototype = Object.prototype
 const BufferPrototype = Buffer.prototype
@@ -57,15 +58,17 @@ function writeObject(object, p, depth) {
   if (isArray(object)) {
     if (depth < DEEP && object.toJSON === undefined) return writeArray(object, p, depth)
   } else {
+    const isShallow = depth < DEEP && !isView(object)
+    if (isShallow) {
+      // The keys come first: who has those of a known shape is told by its encoder, cheaply, whether it is what it looks like.
+      const write = out.clean ? shapes.of(object) : null
+      const next = write === null ? -1 : write(object, p, depth, false)
+      if (next >= 0) return next
+    }
     const prototype = getPrototypeOf(object)
-    if (prototype === ObjectPrototype || prototype === null) {
-      if (depth < DEEP) {
-        const write = out.clean ? shapes.of(object) : null
-        const next = write === null ? -1 : write(object, p, depth)
-        if (next >= 0) return next
-        if (object.toJSON === undefined) return writeProperties(object, Object.keys(object), p, depth)
-      }
-    } else if (prototype === BufferPrototype) return writeBytes(object, p)
+    if (prototype === BufferPrototype) return writeBytes(object, p)
+    if (isShallow && (prototype === ObjectPrototype || prototype === null) && object.toJSON === undefined)
+      return writeProperties(object, Object.keys(object), p, depth)
   }
   return slow.walk(object, p, depth)
 }
@@ -94,7 +97,7 @@ function writeArray(array, p, depth) {
 function writeProperties(object, keys, p, depth) {
   const { length } = keys
   const write = compile.mode.generating ? shapes.ofKeys(keys) : null
-  const next = write === null ? -1 : write(object, p, depth)
+  const next = write === null ? -1 : write(object, p, depth, true)
   if (next >= 0) return next
   if (compile.mode.generating) shapes.seen(keys, compileFor)
   p = writeCount(length, 0x80, 0xde, p)
