@@ -45,6 +45,12 @@ class Bus extends EventEmitter {
     return this[attach]().publish(this.#port, topic, message, raw)
   }
 
+  publishMany(topic, messages) {
+    check.topic(topic)
+    check.iterable('messages', messages)
+    return this[attach]().publishMany(this.#port, topic, messages)
+  }
+
   subscribe(topic, listener, options) {
     check.topic(topic)
     check.listener('listener', listener)

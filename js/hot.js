@@ -5,7 +5,7 @@
 const { getSystemErrorName } = require('node:util')
 const { outOfRange, SlabcastError } = require('./errors')
 
-/** Results of publish and publishFrom. */
+/** Results of publish, publishFrom and publishMany. */
 const PUBLISHED = 0
 const FULL = 1
 const MOVED = 2
@@ -53,6 +53,12 @@ class Hot {
     const status = this.calls.drain()
     this.calls.share(undefined, undefined, this.bytes, undefined)
     return status
+  }
+
+  /** Publishes bodies that lie one after the other, all or none, as `aim` said. */
+  publishMany(bytes, lengths) {
+    this.registers[LENGTH] = lengths.length
+    return this.calls.publishMany(bytes, lengths)
   }
 
   /** Which topic the next publish is for, and how its body is to be read. */

@@ -29,12 +29,12 @@ class Membership {
     const { Member } = native()
     const here = { thread: isMainThread ? 0 : threadId, threadWake: native.threadWake }
     this.#member = orThrow(Member.open({ ...options, ...here }, this.#wake, setImmediate))
-    const { member, maxMessage } = orThrow(this.#member.facts())
-    const encoder = new Encoder({ maxBytes: maxMessage })
+    const facts = orThrow(this.#member.facts())
+    const encoder = new Encoder({ maxBytes: facts.maxMessage })
     const hot = new Hot(this.#member, encoder.bytes)
     this.#registers = hot.registers
-    this.#publishing = new Publishing(this.#member, maxMessage, encoder, hot, this)
-    this.#receiving = new Receiving(this.#member, member, hot, this)
+    this.#publishing = new Publishing(this.#member, facts, encoder, hot, this)
+    this.#receiving = new Receiving(this.#member, facts.member, hot, this)
     this.#tick = setInterval(this.#onTick, TICK)
     this.#tick.unref()
   }
@@ -55,6 +55,10 @@ class Membership {
 
   publish(handle, name, message, raw) {
     return this.#publishing.publish(handle, name, message, raw)
+  }
+
+  publishMany(handle, name, messages) {
+    return this.#publishing.publishMany(handle, name, messages)
   }
 
   subscribe(subscription) {

@@ -46,6 +46,12 @@ function bytes(name, value, least, most) {
   return integer(name, Math.round(Number(match[1]) * unit), least, most)
 }
 
+/** Not a string: its characters are nobody's messages. */
+function iterable(name, value) {
+  if (typeof value !== 'object' || typeof value?.[Symbol.iterator] !== 'function')
+    throw invalidArgType(name, 'an iterable object', value)
+}
+
 function milliseconds(name, value) {
   if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value)
   if (!(value >= 0)) throw outOfRange(name, '>= 0 (Infinity is allowed)', value)
@@ -144,4 +150,4 @@ function topic(value) {
   return value
 }
 
-module.exports = { openOptions, subscribeOptions, publishOptions, listener, topic, busName }
+module.exports = { openOptions, subscribeOptions, publishOptions, iterable, listener, topic, busName }

@@ -43,14 +43,14 @@ class Outbox {
     return this.#bytes
   }
 
-  /** The longest message that may be added under `limit`; below 0: none. */
-  available(limit) {
-    return limit - this.#bytes - OVERHEAD
+  /** How long `count` messages that are added under `limit` may be together; below 0: none. */
+  available(count, limit) {
+    return limit - this.#bytes - count * OVERHEAD
   }
 
-  /** Whether a message of `length` bytes may be held under `limit`: an empty outbox takes any one message. */
-  takes(length, limit) {
-    return this.isEmpty || length <= this.available(limit)
+  /** Whether `count` messages of `length` bytes together may be held under `limit`: an empty outbox takes any one message. */
+  takes(length, count, limit) {
+    return (this.isEmpty && count === 1) || length <= this.available(count, limit)
   }
 
   /** @param {{ bytes: Buffer }} entry its bytes are the outbox's own from now on */

@@ -4,6 +4,7 @@
 // is the page to read.
 
 const { isSharedArrayBuffer } = require('node:util/types')
+const { Batch } = require('./batch')
 const { encode } = require('./codec')
 const { invalidArgType, SlabcastError } = require('./errors')
 const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED, SUSPECTS } = require('./hot')
@@ -17,19 +18,24 @@ class Publishing {
   #member
   #hot
   #maxMessage
+  #maxAtOnce
   #encoder
   #scratch
   #owner
   /** Topic name -> the words of its entry, as last looked up. */
   #names = new Map()
+  /** The name and words of the last message: most come in runs, and a Map takes longer to ask. */
+  #lastName
+  #lastWords
   #outbox
   /** The handles that were told `false`, or refused, and wait for 'drain'. */
   #toldFalse = new Set()
 
   /** @param {{ check: () => void, corrupt: Function, lose: Function, tickSoon: () => void }} owner `check` throws when nothing can be published */
-  constructor(member, maxMessage, encoder, hot, owner) {
+  constructor(member, { maxMessage, maxAtOnce }, encoder, hot, owner) {
     this.#member = member
     this.#maxMessage = maxMessage
+    this.#maxAtOnce = maxAtOnce
     this.#encoder = encoder
     this.#scratch = encoder.bytes
     this.#hot = hot
@@ -40,7 +46,7 @@ class Publishing {
   /** Publishes for `handle`. True: in the slab. False: in the outbox. Throws when it cannot be accepted. */
   publish(handle, name, message, raw) {
     this.#owner.check()
-    const known = this.#names.get(name)
+    const known = name === this.#lastName ? this.#lastWords : this.#names.get(name)
     if (known === undefined) checkTopic(name)
     if (raw) return this.#publishBytes(handle, name, rawBytes(message), FLAG_RAW)
     // A getter or toJSON of a message being encoded publishes this one.
@@ -53,6 +59,8 @@ class Publishing {
       this.#hot.useScratch(this.#scratch)
     }
     const words = known ?? this.#lookUp(name)
+    this.#lastName = name
+    this.#lastWords = words
     if (words !== undefined && this.#outbox.isEmpty) {
       this.#hot.aim(words, 0)
       this.#hot.registers[LENGTH] = length
@@ -62,6 +70,32 @@ class Publishing {
     }
     // Full, moved, busy, or others wait: the bytes get a life of their own.
     return this.#publishLater(handle, name, Buffer.from(this.#scratch.subarray(0, length)), 0)
+  }
+
+  /** Publishes each of `messages` for `handle`: all, or none. As `publish`. */
+  publishMany(handle, name, messages) {
+    this.#owner.check()
+    const batch = new Batch()
+    // What is not accepted by now is not accepted with more: an endless iterable ends here, too.
+    const most = Math.max(handle.outbox, this.#maxAtOnce)
+    for (const message of messages) {
+      if (this.#encoder.busy) {
+        const bytes = encode(message, this.#maxMessage)
+        batch.add(bytes, bytes.length)
+      } else {
+        const length = this.#encoder.encode(message)
+        batch.add(this.#encoder.bytes, length)
+      }
+      if (batch.count > 1 && batch.size > most) throw outboxFull(batch.size, most)
+    }
+    if (batch.count === 0) return true
+    const { bytes, lengths } = batch
+    const all = { name, bytes, lengths, flags: 0, stallTimeout: handle.stallTimeout }
+    if (this.#outbox.isEmpty && this.#flushOne(all, 0, false)) return true
+    this.#owner.check()
+    this.#mustTake(handle, batch.size, batch.count)
+    for (const body of batch.bodies()) this.#outbox.add({ ...all, bytes: body, lengths: undefined })
+    return false
   }
 
   #publishBytes(handle, name, bytes, flags) {
@@ -76,13 +110,14 @@ class Publishing {
       )
     }
     const words = this.#names.get(name) ?? this.#lookUp(name)
-    if (words !== undefined && this.#outbox.isEmpty && this.#tryBytes(words, flags, bytes) === PUBLISHED) return true
+    const isOut = words !== undefined && this.#outbox.isEmpty && this.#try(words, { flags, bytes }) === PUBLISHED
+    if (isOut) return true
     return this.#publishLater(handle, name, flags === FLAG_RAW ? Buffer.from(bytes) : bytes, flags)
   }
 
-  #tryBytes(words, flags, bytes) {
+  #try(words, { flags, bytes, lengths }) {
     this.#hot.aim(words, flags)
-    const status = this.#hot.calls.publishFrom(bytes)
+    const status = lengths ? this.#hot.publishMany(bytes, lengths) : this.#hot.calls.publishFrom(bytes)
     if (this.#hot.registers[SUSPECTS] !== 0) this.#owner.tickSoon()
     return status
   }
@@ -91,6 +126,12 @@ class Publishing {
   know(name, words) {
     if (this.#names.size >= NAMES_MAX) this.#names.clear()
     this.#names.set(name, words)
+    if (name === this.#lastName) this.#lastWords = words
+  }
+
+  #forgetName(name) {
+    this.#names.delete(name)
+    if (name === this.#lastName) this.#lastWords = undefined
   }
 
   /** The topic's words, looked up or made; undefined while another process holds the registry. */
@@ -135,36 +176,36 @@ class Publishing {
     // One more try with all that can be done at once: a moved topic, a dead or (stallTimeout 0) a slow reader.
     if (this.#outbox.isEmpty && this.#flushOne(entry, 0, false)) return true
     this.#owner.check()
-    // Also who is refused waits for 'drain': another handle of this thread may have filled the outbox.
-    this.#toldFalse.add(handle)
-    if (!this.#outbox.takes(bytes.length, handle.outbox)) {
-      const available = Math.max(0, this.#outbox.available(handle.outbox))
-      throw new SlabcastError(
-        'ERR_OUTBOX_FULL',
-        `The outbox has ${available} bytes left for a message of ${bytes.length}: wait for 'drain' after publish() returned false`,
-        { needed: bytes.length, available },
-      )
-    }
+    this.#mustTake(handle, bytes.length, 1)
     this.#outbox.add(entry)
     return false
   }
 
+  /** Throws unless the outbox takes so many messages of `length` bytes together. */
+  #mustTake(handle, length, count) {
+    // Also who is refused waits for 'drain': another handle of this thread may have filled the outbox.
+    this.#toldFalse.add(handle)
+    if (!this.#outbox.takes(length, count, handle.outbox)) {
+      throw outboxFull(length, Math.max(0, this.#outbox.available(count, handle.outbox)))
+    }
+  }
+
   /**
-   * Tries to put one message into the slab. `waited`: ms since the last try that moved nothing; 0 = none. `accepted`: it
+   * Tries to put a message, or many at once, into the slab. `waited`: ms since the last try that moved nothing; 0 = none. `accepted`: it
    * waits in the outbox; if not, whoever publishes it is told that its topic cannot be had.
    */
   #flushOne = (entry, waited, accepted = true) => {
     let status = MOVED
     // A moved topic is looked up anew; it moves on only while the table is full of newer ones.
     for (let tries = 0; status === MOVED && tries < 8; tries++) {
-      if (tries > 0) this.#names.delete(entry.name)
+      if (tries > 0) this.#forgetName(entry.name)
       const words = this.#names.get(entry.name) ?? (accepted ? this.#resolve(entry.name) : this.#lookUp(entry.name))
       if (words === undefined) return false
-      status = this.#tryBytes(words, entry.flags, entry.bytes)
+      status = this.#try(words, entry)
       if (status === FULL) {
         const relieved = this.#member.relieve(entry.bytes.length, waited, entry.stallTimeout)
         if (relieved === CORRUPT) status = CORRUPT
-        else if (relieved !== 0) status = this.#tryBytes(words, entry.flags, entry.bytes)
+        else if (relieved !== 0) status = this.#try(words, entry)
       }
     }
     if (status === PUBLISHED) {
@@ -193,6 +234,13 @@ class Publishing {
     for (const handle of told) process.nextTick(() => handle.drained())
   }
 }
+
+const outboxFull = (needed, available) =>
+  new SlabcastError(
+    'ERR_OUTBOX_FULL',
+    `The outbox has ${available} bytes left for ${needed}: wait for 'drain' after publish() returned false`,
+    { needed, available },
+  )
 
 function rawBytes(message) {
   if (ArrayBuffer.isView(message)) {

@@ -4,7 +4,7 @@
 //! `alloc` runs freely; a position is masked only where a block is touched. Who reserves announces first, so that a
 //! position below which nothing is being written can always be computed, whoever dies.
 
-use crate::layout::{Member, MemberState, Parts, SLAB_POSITION_MAX, frame_bytes};
+use crate::layout::{Member, MemberState, Parts, SLAB_POSITION_MAX};
 use crate::sync::{AtomicU64, BLOCK, Block, Ordering, fence, step, store_blocks};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
@@ -91,15 +91,14 @@ impl<'a> Slab<'a> {
         Limit { position: lowest.saturating_add(self.bytes()), floor: floor.position }
     }
 
-    /// Announces and takes `frame_bytes(len)` bytes; the caller writes, commits and then clears `me.inflight`.
+    /// Announces and takes `bytes` of whole frames; the caller writes, commits and then clears `me.inflight`.
     pub fn reserve(
         &self,
         me: &Member,
-        len: usize,
+        bytes: u64,
         cached: &mut Limit,
         mut laggard: impl FnMut(usize),
     ) -> Result<u64, NoRoom> {
-        let bytes = frame_bytes(len);
         let mut announced = false;
         let mut at = self.alloc.load(Relaxed);
         loop {

@@ -245,6 +245,13 @@ declare namespace ipc {
     ): boolean
 
     /**
+     * As `publish` for each of an iterable, with one wake-up: all are accepted or none. They go into the slab together if there
+     * is room for all and they take no more than half of it, else into the outbox one by one. No messages: `true`.
+     * @throws as `publish`. `ERR_OUTBOX_FULL`: also where they are more than both ever take. What the iterable throws.
+     */
+    publishMany<Name extends NameOf<Topics>>(topic: Name, messages: Iterable<MessageOf<Topics, Name>>): boolean
+
+    /**
      * Live when it returns: everything published after that by anyone, nothing from before. The listener is never called
      * inside `publish`. Each call is a subscription, also with the same listener.
      * @throws `ERR_INVALID_TOPIC`, `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_TIMEOUT` (the registry is held by a stopped

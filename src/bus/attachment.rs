@@ -6,7 +6,8 @@ use super::care::Care;
 use super::fanout::Fanout;
 use super::held::Watch;
 use super::interest::Interest;
-use super::publisher::{Publication, Publisher, Refused};
+use super::publisher::Publisher;
+use super::publishing::now_ms;
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::stats::{Counters, Stats};
@@ -18,7 +19,7 @@ use crate::slab::Limit;
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How often an attached thread looks after the bus though nobody woke it.
 pub(crate) const TICK: Duration = Duration::from_secs(if cfg!(test) { NEVER } else { 1 });
@@ -190,22 +191,6 @@ impl Attachment {
 
     pub fn topic_name(&self, id: TopicId) -> Option<String> {
         String::from_utf8(self.shared.topics().name_of(id)?).ok()
-    }
-
-    // Publishing
-
-    pub fn publish(&mut self, topic: TopicRef, flags: u16, body: &[u8]) -> Result<u64, Refused> {
-        self.must_be_attached().map_err(|_| Refused::Corrupt)?;
-        let shared = &self.shared;
-        let parts = shared.parts();
-        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: now_ms() };
-        let fanout = &mut self.fanout;
-        // A sleeping reader of quiet topics holds the slab without knowing: nudged.
-        let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
-        let position = self.publisher.publish(&parts, what, body, nudge)?;
-        self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index));
-        self.counters.published.add(body.len());
-        Ok(position)
     }
 
     // Reading
@@ -426,10 +411,6 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-pub(super) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis() as u64)
 }
 
 fn check_topic(name: &[u8]) -> Result<(), TopicError> {

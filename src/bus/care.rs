@@ -1,8 +1,9 @@
 //! Looking after the bus: what every attached thread does once a second, and who finds the slab full at once. It helps at
 //! the tail, looks for the dead and buries them, puts files back.
 
-use super::attachment::{Attachment, now_ms};
+use super::attachment::Attachment;
 use super::inspection::Inspection;
+use super::publishing::now_ms;
 use super::stall::Stall;
 use crate::layout::{Corrupt, MemberState, frame_bytes};
 use crate::ring::Ring;
@@ -392,7 +393,7 @@ mod tests {
         let topic = bus.topic("t", Duration::from_secs(60)).expect("a topic");
         shared.topics().set_subscriber(topic.id, 2, true);
         for _ in 0..100 {
-            bus.publish(topic, 0, b"to nobody").expect("room");
+            bus.publish_all(topic, 0, std::iter::once(&b"to nobody"[..])).expect("room");
         }
         assert_eq!(bus.stats().posts, 1);
         assert!(bus.suspects());

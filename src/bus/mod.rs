@@ -12,6 +12,7 @@ mod message;
 mod opening;
 mod options;
 mod publisher;
+mod publishing;
 mod reader;
 mod shared;
 mod stall;
@@ -142,7 +143,22 @@ impl Bus {
     /// Its own messages are taken in meanwhile, up to the option `inbox`. Returns the message's position.
     pub fn publish<T: Serialize + ?Sized>(&mut self, topic: &str, message: &T) -> Result<u64, PublishError> {
         let body = rmp_serde::to_vec_named(message)?;
-        self.publish_waiting(topic, 0, &body)
+        self.publish_waiting(topic, 0, &[&body])
+    }
+
+    /// Publishes values as MessagePack, all of them or none, with one wake-up, as [`publish`](Self::publish) would one after
+    /// the other. Returns the last one's position, None if there are none. `PublishError::TooLarge`: one is, or they take
+    /// more than half of the slab together.
+    pub fn publish_many<T: Serialize>(
+        &mut self,
+        topic: &str,
+        messages: impl IntoIterator<Item = T>,
+    ) -> Result<Option<u64>, PublishError> {
+        let encoded: Result<Vec<_>, _> =
+            messages.into_iter().map(|one| rmp_serde::to_vec_named(&one)).collect();
+        let encoded = encoded?;
+        let bodies: Vec<&[u8]> = encoded.iter().map(Vec::as_slice).collect();
+        self.publish_all(topic, 0, &bodies)
     }
 
     /// As [`publish`](Self::publish); `PublishError::Full` at once where that would wait.
@@ -152,30 +168,49 @@ impl Bus {
         message: &T,
     ) -> Result<u64, PublishError> {
         let body = rmp_serde::to_vec_named(message)?;
-        self.publish_once(topic, 0, &body)
+        self.publish_once(topic, 0, &[&body])
     }
 
     /// Publishes bytes as they are. Waits as [`publish`](Self::publish) does.
     pub fn publish_raw(&mut self, topic: &str, bytes: &[u8]) -> Result<u64, PublishError> {
-        self.publish_waiting(topic, FLAG_RAW, bytes)
+        self.publish_waiting(topic, FLAG_RAW, &[bytes])
     }
 
-    fn publish_once(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
-        let result = self.try_once(topic, flags, body);
+    /// Publishes many bytes as they are, as [`publish_many`](Self::publish_many) does.
+    pub fn publish_raw_many(&mut self, topic: &str, bodies: &[&[u8]]) -> Result<Option<u64>, PublishError> {
+        self.publish_all(topic, FLAG_RAW, bodies)
+    }
+
+    fn publish_all(
+        &mut self,
+        topic: &str,
+        flags: u16,
+        bodies: &[&[u8]],
+    ) -> Result<Option<u64>, PublishError> {
+        if bodies.is_empty() {
+            return Ok(None);
+        }
+        self.publish_waiting(topic, flags, bodies).map(Some)
+    }
+
+    fn publish_once(&mut self, topic: &str, flags: u16, bodies: &[&[u8]]) -> Result<u64, PublishError> {
+        let result = self.try_once(topic, flags, bodies);
         if matches!(result, Err(PublishError::Topic(TopicError::Corrupt))) {
             self.at.leave();
         }
         result
     }
 
-    fn try_once(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
-        let (needed, available) = (body.len() as u64, self.at.max_message());
-        if needed > available {
+    fn try_once(&mut self, topic: &str, flags: u16, bodies: &[&[u8]]) -> Result<u64, PublishError> {
+        let longest = bodies.iter().map(|body| body.len()).max().unwrap_or(0) as u64;
+        let all = Attachment::frames(bodies.iter().map(|body| body.len()));
+        let limits = [(longest, self.at.max_message()), (all, self.at.max_at_once())];
+        if let Some(&(needed, available)) = limits.iter().find(|(needed, available)| needed > available) {
             return Err(PublishError::TooLarge { needed, available });
         }
         loop {
             let topic = self.at.topic(topic, shared::LOCK_WAIT)?;
-            return match self.at.publish(topic, flags, body) {
+            return match self.at.publish_all(topic, flags, bodies.iter().copied()) {
                 Ok(position) => Ok(position),
                 Err(Refused::Full) => Err(PublishError::Full),
                 Err(Refused::Corrupt) => Err(TopicError::Corrupt.into()),
@@ -185,11 +220,12 @@ impl Bus {
         }
     }
 
-    fn publish_waiting(&mut self, topic: &str, flags: u16, body: &[u8]) -> Result<u64, PublishError> {
+    fn publish_waiting(&mut self, topic: &str, flags: u16, bodies: &[&[u8]]) -> Result<u64, PublishError> {
+        let len = bodies.iter().map(|body| body.len()).sum();
         let mut tries = 0u32;
         let mut pause = PAUSE_MIN;
         loop {
-            match self.publish_once(topic, flags, body) {
+            match self.publish_once(topic, flags, bodies) {
                 Err(PublishError::Full) => {}
                 result => {
                     if tries > 0 {
@@ -213,7 +249,7 @@ impl Bus {
                 std::thread::yield_now();
                 continue;
             }
-            match self.at.relieve(body.len(), Instant::now(), pause, self.stall_timeout) {
+            match self.at.relieve(len, Instant::now(), pause, self.stall_timeout) {
                 Ok(true) => {}
                 Ok(false) => {
                     std::thread::sleep(pause);

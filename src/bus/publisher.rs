@@ -1,6 +1,6 @@
 //! Publishing: check, reserve, write, commit, post. One per member; one thread at a time (`inflight` has one writer).
 
-use crate::layout::{Frame, FrameFields, Parts, TopicState};
+use crate::layout::{Frame, FrameFields, Parts, TopicState, frame_bytes};
 use crate::registry::TopicId;
 use crate::ring::Ring;
 use crate::slab::{Limit, NoRoom, Slab};
@@ -37,13 +37,14 @@ pub(crate) struct Publication {
 }
 
 impl Publisher {
-    /// Publishes `body`; the caller posts to the sleepers afterwards. `laggard` is called as by `Slab::limit`.
-    /// Returns the message's position.
-    pub fn publish(
+    /// Publishes bodies, all of them or none; the caller posts to the sleepers afterwards. `laggard` is called as by
+    /// `Slab::limit`. Returns the last one's position.
+    #[inline]
+    pub fn publish<'b>(
         &mut self,
         parts: &Parts<'_>,
         what: Publication,
-        body: &[u8],
+        bodies: impl Iterator<Item = &'b [u8]> + Clone,
         laggard: impl FnMut(usize),
     ) -> Result<u64, Refused> {
         let me = &parts.members[self.index as usize];
@@ -53,7 +54,8 @@ impl Publisher {
             return Err(Refused::Moved);
         }
         let slab = Slab::of(parts);
-        let at = slab.reserve(me, body.len(), &mut self.limit, laggard).map_err(|no_room| match no_room {
+        let bytes = bodies.clone().map(|body| frame_bytes(body.len())).sum();
+        let mut at = slab.reserve(me, bytes, &mut self.limit, laggard).map_err(|no_room| match no_room {
             NoRoom::Full => Refused::Full,
             NoRoom::Corrupt => Refused::Corrupt,
         })?;
@@ -66,23 +68,30 @@ impl Publisher {
             me.inflight.store(0, Release);
             return Err(Refused::Moved);
         }
-        let unit = slab.unit(at);
-        Frame::at(parts.blocks, unit).write(&FrameFields {
-            floor: self.limit.floor,
-            topic_index: what.topic.index,
-            topic_generation: what.topic.generation,
-            member_index: self.index,
-            member_number: self.number,
-            pid: self.pid,
-            len: body.len() as u32,
-            time_ms: what.time_ms,
-            flags: what.flags,
-        });
-        step("publish: header written");
-        slab.write_body(at, body);
-        step("publish: written");
-        let committed = Ring::of(parts).commit(unit, what.topic.index, what.hash);
-        // R3: only now that the tail is past it. Release: whoever sees it cleared sees that tail.
+        let mut committed = Ok(0);
+        for body in bodies {
+            let unit = slab.unit(at);
+            Frame::at(parts.blocks, unit).write(&FrameFields {
+                floor: self.limit.floor,
+                topic_index: what.topic.index,
+                topic_generation: what.topic.generation,
+                member_index: self.index,
+                member_number: self.number,
+                pid: self.pid,
+                len: body.len() as u32,
+                time_ms: what.time_ms,
+                flags: what.flags,
+            });
+            step("publish: header written");
+            slab.write_body(at, body);
+            step("publish: written");
+            committed = Ring::of(parts).commit(unit, what.topic.index, what.hash);
+            if committed.is_err() {
+                break;
+            }
+            at += frame_bytes(body.len());
+        }
+        // R3: only now that the tail is past the last. Release: whoever sees it cleared sees that tail.
         me.inflight.store(0, Release);
         step("publish: cleared");
         committed.map_err(|_| Refused::Corrupt)

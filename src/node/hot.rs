@@ -2,7 +2,8 @@
 //! lies in three arrays JavaScript allocates once and hands over:
 //!
 //! ```text
-//! registers  Uint32Array   0 topic index  1 topic generation  2 topic hash  3 flags  4 length of the body
+//! registers  Uint32Array   0 topic index  1 topic generation  2 topic hash  3 flags
+//!                          4 length of the body, or how many bodies
 //!                          5 messages drained  6 bytes the next message needs  7 gaps are waiting
 //!                          8 members seem to be dead
 //! meta       Float64Array  per message drained: topic index, offset, length, flags, sequence, position, member, pid, time
@@ -12,14 +13,16 @@
 //! The bytes to publish come from the encoder's scratch, handed over again whenever it is replaced.
 #![allow(unsafe_code)]
 
+use super::arrays::{Array, adopt, give_back, memory_of};
 use crate::bus::{Attachment, Drained, Head, Refused, Sink, TopicRef};
 use crate::registry::TopicId;
 use napi::bindgen_prelude::Object;
 use napi::{Env, JsValue, sys};
 use std::cell::RefCell;
 use std::ffi::c_void;
+use std::iter::once;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{null_mut, slice_from_raw_parts_mut};
+use std::ptr::null_mut;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -55,28 +58,6 @@ pub(super) struct Hot {
     meta: Array<f64>,
     bytes: Array<u8>,
     scratch: Array<u8>,
-}
-
-/// A typed array that a reference keeps alive; its memory stays where it is, for the module's own arrays are never
-/// transferred.
-struct Array<T> {
-    start: *mut T,
-    len: usize,
-    reference: sys::napi_ref,
-}
-
-impl<T> Default for Array<T> {
-    fn default() -> Self {
-        Array { start: std::ptr::NonNull::dangling().as_ptr(), len: 0, reference: null_mut() }
-    }
-}
-
-impl<T> Array<T> {
-    #[allow(clippy::mut_from_ref)]
-    fn slice(&mut self) -> &mut [T] {
-        // SAFETY: the reference keeps the array; JavaScript runs on this thread and not during a call.
-        unsafe { &mut *slice_from_raw_parts_mut(self.start, self.len) }
-    }
 }
 
 impl Hot {
@@ -123,8 +104,8 @@ impl Hot {
     /// Publishes the first `len` bytes of the scratch, or of `from`.
     fn publish(&mut self, from: Option<&[u8]>) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
-        let &[index, generation, hash, flags, len, ..] = &*self.registers.slice() else { return BAD_CALL };
-        let topic = TopicRef { id: TopicId { index, generation }, hash: hash as u16 };
+        let registers = self.registers.slice();
+        let Some((topic, flags, len)) = aim(registers) else { return BAD_CALL };
         let body = match from {
             Some(bytes) => bytes,
             None => match self.scratch.slice().get(..len as usize) {
@@ -135,29 +116,40 @@ impl Hot {
         if body.len() as u64 > attachment.max_message() {
             return BAD_CALL;
         }
-        let published = attachment.publish(topic, flags as u16, body);
-        self.note_suspects();
-        match published {
-            Ok(_) => PUBLISHED,
-            Err(Refused::Full) => FULL,
-            Err(Refused::Moved) => MOVED,
-            Err(Refused::Corrupt) => CORRUPT,
-        }
+        let published = attachment.publish_all(topic, flags, once(body));
+        note_suspects(attachment, registers);
+        published.map_or_else(refusal, |_| PUBLISHED)
     }
 
-    /// Lets JavaScript know whether an early tick is worth it; it clears the word.
-    fn note_suspects(&mut self) {
-        if living(&mut self.attachment).is_some_and(|attachment| attachment.suspects())
-            && let Some(word) = self.registers.slice().get_mut(SUSPECTS)
-        {
-            *word = 1;
+    /// Publishes the bodies that lie in `bytes`, of the lengths in `lengths`, one after the other: all or none. FULL: also where there
+    /// will never be room for so many at once.
+    fn publish_many(&mut self, bytes: &[u8], lengths: &[u32]) -> u32 {
+        let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
+        let registers = self.registers.slice();
+        let Some((topic, flags, count)) = aim(registers) else { return BAD_CALL };
+        let Some(lengths) = lengths.get(..count as usize) else { return BAD_CALL };
+        let longest = lengths.iter().max().map_or(0, |len| *len as u64);
+        let total: u64 = lengths.iter().map(|len| *len as u64).sum();
+        if lengths.is_empty() || longest > attachment.max_message() || total > bytes.len() as u64 {
+            return BAD_CALL;
         }
+        if Attachment::frames(lengths.iter().map(|len| *len as usize)) > attachment.max_at_once() {
+            return FULL;
+        }
+        let bodies = lengths.iter().scan(0, |at, len| {
+            let start = *at;
+            *at += *len as usize;
+            Some(&bytes[start..*at])
+        });
+        let published = attachment.publish_all(topic, flags, bodies);
+        note_suspects(attachment, registers);
+        published.map_or_else(refusal, |_| PUBLISHED)
     }
 
     pub fn tick(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         let ticked = attachment.tick();
-        self.note_suspects();
+        note_suspects(attachment, self.registers.slice());
         status(ticked)
     }
 
@@ -197,6 +189,29 @@ impl Hot {
             attachment.rouse();
         }
         0
+    }
+}
+
+/// Topic, flags and length (of many: count) of what is to be published.
+fn aim(registers: &[u32]) -> Option<(TopicRef, u16, u32)> {
+    let &[index, generation, hash, flags, len, ..] = registers else { return None };
+    Some((TopicRef { id: TopicId { index, generation }, hash: hash as u16 }, flags as u16, len))
+}
+
+fn refusal(refused: Refused) -> u32 {
+    match refused {
+        Refused::Full => FULL,
+        Refused::Moved => MOVED,
+        Refused::Corrupt => CORRUPT,
+    }
+}
+
+/// Lets JavaScript know whether an early tick is worth it; it clears the word.
+fn note_suspects(attachment: &Attachment, registers: &mut [u32]) {
+    if attachment.suspects()
+        && let Some(word) = registers.get_mut(SUSPECTS)
+    {
+        *word = 1;
     }
 }
 
@@ -252,9 +267,10 @@ type Cell = RefCell<Hot>;
 /// An object with the hot functions, each holding the member for as long as JavaScript holds it.
 pub(super) fn functions<'env>(env: &'env Env, hot: &Rc<Cell>) -> napi::Result<Object<'env>> {
     let object = Object::new(env)?;
-    let table: [(&str, sys::napi_callback); 6] = [
+    let table: [(&str, sys::napi_callback); 7] = [
         ("publish", Some(publish)),
         ("publishFrom", Some(publish_from)),
+        ("publishMany", Some(publish_many)),
         ("drain", Some(drain)),
         ("sleep", Some(sleep)),
         ("rouse", Some(rouse)),
@@ -342,6 +358,21 @@ unsafe extern "C" fn publish_from(env: sys::napi_env, info: sys::napi_callback_i
     }
 }
 
+/// publishMany(bytes, lengths)
+unsafe extern "C" fn publish_many(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above; JavaScript does not run meanwhile, and so does not write the lengths.
+    unsafe {
+        on_member(env, info, &mut [null_mut(); 2], |hot, arguments| {
+            let (bytes, lengths) = (memory_of::<u8>(env, arguments[0]), memory_of::<u32>(env, arguments[1]));
+            let (Some(bytes), Some(lengths)) = (bytes, lengths) else { return BAD_CALL };
+            hot.publish_many(
+                std::slice::from_raw_parts(bytes.0, bytes.1),
+                std::slice::from_raw_parts(lengths.0, lengths.1 / size_of::<u32>()),
+            )
+        })
+    }
+}
+
 unsafe extern "C" fn drain(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
     unsafe { on_member(env, info, &mut [], |hot, _| hot.drain()) }
@@ -373,58 +404,4 @@ unsafe extern "C" fn share(env: sys::napi_env, info: sys::napi_callback_info) ->
             0
         })
     }
-}
-
-/// # Safety
-/// `value` is undefined or a typed array of T, in a call of `env`.
-unsafe fn adopt<T>(env: sys::napi_env, value: sys::napi_value, array: &mut Array<T>) {
-    // SAFETY: passed on.
-    let Some((start, bytes)) = (unsafe { memory_of::<T>(env, value) }) else { return };
-    let mut reference = null_mut();
-    // SAFETY: `value` is an object of the current scope; the old reference is of the same environment.
-    unsafe {
-        if sys::napi_create_reference(env, value, 1, &mut reference) != sys::Status::napi_ok {
-            return;
-        }
-        give_back(env, array);
-    }
-    *array = Array { start, len: bytes / size_of::<T>(), reference };
-}
-
-/// # Safety
-/// In a call of `env`, in which the array was adopted.
-unsafe fn give_back<T>(env: sys::napi_env, array: &mut Array<T>) {
-    let Array { reference, .. } = std::mem::take(array);
-    if !reference.is_null() {
-        // SAFETY: made in `adopt`, and nobody knows it any more.
-        unsafe { sys::napi_delete_reference(env, reference) };
-    }
-}
-
-/// Start and length in bytes of a typed array of T's alignment.
-///
-/// # Safety
-/// `value` is any value, in a call of `env`.
-unsafe fn memory_of<T>(env: sys::napi_env, value: sys::napi_value) -> Option<(*mut T, usize)> {
-    let (mut kind, mut len, mut start) = (0, 0, null_mut());
-    let mut is_array = false;
-    // SAFETY: the pointers lead to locals.
-    unsafe {
-        if sys::napi_is_typedarray(env, value, &mut is_array) != sys::Status::napi_ok || !is_array {
-            return None;
-        }
-        sys::napi_get_typedarray_info(env, value, &mut kind, &mut len, &mut start, null_mut(), null_mut());
-    }
-    let width = match kind {
-        sys::TypedarrayType::uint8_array => 1,
-        sys::TypedarrayType::uint32_array => 4,
-        sys::TypedarrayType::float64_array => 8,
-        _ => return None,
-    };
-    if width != size_of::<T>() {
-        return None;
-    }
-    // An empty array may have no memory at all.
-    let start = if start.is_null() { std::ptr::NonNull::dangling().as_ptr() } else { start.cast::<T>() };
-    Some((start, len * width))
 }

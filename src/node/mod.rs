@@ -3,6 +3,7 @@
 //!
 //! The calls a message takes are raw functions without arguments (`hot.rs`); everything else is a method here.
 
+mod arrays;
 mod ending;
 mod failure;
 mod hot;
@@ -69,6 +70,7 @@ pub struct GapWords {
 pub struct Facts {
     pub member: u32,
     pub max_message: f64,
+    pub max_at_once: f64,
 }
 
 /// One environment's place on one bus.
@@ -130,7 +132,10 @@ impl Member {
 
     #[napi(catch_unwind)]
     pub fn facts(&self) -> Either<Facts, Failure> {
-        self.attached(|at| Ok(Facts { member: at.number(), max_message: at.max_message() as f64 }))
+        self.attached(|at| {
+            let (max_message, max_at_once) = (at.max_message() as f64, at.max_at_once() as f64);
+            Ok(Facts { member: at.number(), max_message, max_at_once })
+        })
     }
 
     /// The functions of `hot.rs`, bound to this member.

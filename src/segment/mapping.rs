@@ -213,6 +213,7 @@ impl Segment {
         &self.section::<Header>(0, 1)[0]
     }
 
+    #[inline]
     pub fn parts(&self) -> Parts<'_> {
         let g = &self.geometry;
         let header = self.header();

@@ -118,6 +118,12 @@ impl Actor {
             }
             "unsubscribe" => format!("{}", self.member().bus.unsubscribe(&name_of(number(1)))),
             "publish" => self.publish(number(1), number(2), words.get(3).map_or(1, |_| number(3))),
+            "publish-many" => {
+                let (topic, len, count) = (number(1), number(2), number(3));
+                let (n, position) = self.member().publish_many(topic, len as usize, count);
+                say(&format!("published {topic} {n} {position}"));
+                "published all".into()
+            }
             "make" => {
                 let (first, last) = words[1].split_once('-').expect("a range");
                 for topic in first.parse().expect("a number")..=last.parse().expect("a number") {

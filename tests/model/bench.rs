@@ -12,6 +12,7 @@ use crate::sync::modelled::this_is_thread;
 use crate::sync::{BLOCK, Ordering::Acquire};
 use loom::thread::JoinHandle;
 use std::collections::HashMap;
+use std::iter::once;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -74,7 +75,18 @@ pub(super) fn publish(
 ) -> Result<u64, Refused> {
     let what = Publication { topic, hash: 7, flags: 0, time_ms: id };
     let body = id.to_ne_bytes();
-    publisher.publish(parts, what, if bare { &[] } else { &body }, |_| {})
+    publisher.publish(parts, what, once(if bare { &[] } else { &body[..] }), |_| {})
+}
+
+/// Publishes two bare messages at once, both with `id`.
+pub(super) fn publish_two(
+    publisher: &mut Publisher,
+    parts: &Parts<'_>,
+    topic: TopicId,
+    id: u64,
+) -> Result<u64, Refused> {
+    let what = Publication { topic, hash: 7, flags: 0, time_ms: id };
+    publisher.publish(parts, what, [&[][..], &[]].into_iter(), |_| {})
 }
 
 /// As `publish`, posting to the sleepers as `Attachment::publish` does.

@@ -2,8 +2,8 @@
 //! order, with positions and sequences without holes; also when a publisher dies.
 
 use super::bench::{
-    Heap, Listener, PUBLISH_STEPS, check_space, explore, publish, publisher, publisher_with_room, spawn,
-    topic,
+    Heap, Listener, PUBLISH_STEPS, check_space, explore, publish, publish_two, publisher,
+    publisher_with_room, spawn, topic,
 };
 use crate::bus::inside::{Publication, Refused};
 use crate::death::dying_at;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 fn fill(parts: &Parts<'_>, blocks: usize) {
     let what = Publication { topic: topic(1), hash: 1, flags: 0, time_ms: 0 };
     let body = vec![0; (blocks - 1) * BLOCK];
-    publisher(0).publish(parts, what, &body, |_| {}).expect("there is room");
+    publisher(0).publish(parts, what, std::iter::once(&body[..]), |_| {}).expect("there is room");
 }
 
 /// The slab has gone round; there is room for one message before the reader reads on, and for both after.
@@ -52,6 +52,38 @@ fn two_publishers_and_a_reader_go_round() {
             assert_eq!(listener.ids_of(index as u64), expected);
         }
         assert!(sent[0] || sent[1], "there was room for one");
+        listener.reader.stop(&parts);
+        check_space(&parts);
+    });
+}
+
+/// Two at once are announced as one: who computes a floor meanwhile must not take the room of the second.
+#[test]
+fn one_publishes_two_at_once_beside_another_that_goes_round() {
+    explore("two at once, another and a reader", 1, || {
+        let heap = Arc::new(Heap::new(4, 3, 1).with_topics());
+        let parts = heap.parts();
+        let mut listener = Listener::join(&parts, 2);
+        let theirs = heap.clone();
+        let many = spawn(1, move || {
+            // Full: the other took the room first.
+            publish_two(&mut publisher(0), &theirs.parts(), topic(0), 0)
+        });
+        let theirs = heap.clone();
+        let other = spawn(2, move || {
+            let mut own = publisher(1);
+            // With the two they are more than the slab holds: the room of what the reader has passed.
+            (100..102)
+                .filter(|id| publish(&mut own, &theirs.parts(), topic(0), *id, false).is_ok())
+                .collect::<Vec<_>>()
+        });
+        listener.drain(&parts);
+        let two = many.join().expect("who publishes two");
+        let sent = other.join().expect("the other");
+        listener.finish(&parts, 0);
+        assert_eq!(listener.ids_of(0), if two.is_ok() { vec![0, 0] } else { vec![] });
+        assert_eq!(listener.ids_of(1), sent);
+        assert!(two.is_ok_and(|last| last < parts.tail.load(Acquire)) || two == Err(Refused::Full));
         listener.reader.stop(&parts);
         check_space(&parts);
     });

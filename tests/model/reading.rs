@@ -3,7 +3,7 @@
 use super::bench::{Heap, Listener, explore, publish, publisher, publisher_with_room, spawn, topic};
 use crate::bus::Drained;
 use crate::bus::inside::{Reader, Refused, cut_off};
-use crate::layout::{Frame, FrameFields, MemberState};
+use crate::layout::{Frame, FrameFields, MemberState, frame_bytes};
 use crate::ring::Ring;
 use crate::slab::Slab;
 use crate::sync::Ordering::{Acquire, Release, SeqCst};
@@ -45,7 +45,7 @@ fn a_reader_joins_while_one_commits_and_another_overwrites() {
         let parts = heap.parts();
         let slab = Slab::of(&parts);
         let mut limit = slab.limit(|_| {});
-        let at = slab.reserve(&parts.members[0], 8, &mut limit, |_| {}).expect("there is room");
+        let at = slab.reserve(&parts.members[0], frame_bytes(8), &mut limit, |_| {}).expect("there is room");
         let unit = slab.unit(at);
         let fields =
             FrameFields { floor: limit.floor, topic_generation: 1, time_ms: 7, len: 8, ..Default::default() };

@@ -8,6 +8,7 @@ const members = 'src/registry/members.rs'
 const mapping = 'src/segment/mapping.rs'
 const inspection = 'src/bus/inspection.rs'
 const attachment = 'src/bus/attachment.rs'
+const publishing = 'src/bus/publishing.rs'
 const care = 'src/bus/care.rs'
 const opening = 'src/bus/opening.rs'
 const shared = 'src/bus/shared.rs'
@@ -123,7 +124,7 @@ const checks = [
   ['no look before subscribing', attachment, '        self.inspect()?;\n        let guard', '        let guard', lost],
   [
     'published on after it was lost',
-    attachment,
+    publishing,
     '        self.must_be_attached().map_err(|_| Refused::Corrupt)?;\n',
     '',
     'who_left_publishes_no_more',

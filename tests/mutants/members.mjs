@@ -1,6 +1,7 @@
 // As mutants.mjs, of who a member is, and of what it is told of others and of itself: each check is left out once.
 
 const attachment = 'src/bus/attachment.rs'
+const publishing = 'src/bus/publishing.rs'
 const care = 'src/bus/care.rs'
 const bus = 'src/bus/mod.rs'
 const held = 'src/bus/held.rs'
@@ -10,6 +11,7 @@ const stall = 'src/bus/stall.rs'
 
 const crash = (file, test) => `node::tests/crash/${file}.test.js::${test}`
 const forked = 'rust::fork::a_forked_child_is_refused_and_its_parent_goes_on'
+const many = (test) => `node::tests/node/publish-many.test.js::${test}`
 const gap = (test) => `node::tests/node/gap.test.js::${test}`
 
 const checks = [
@@ -121,10 +123,26 @@ const checks = [
   [
     'nudge',
     'a sleeper that holds the slab is not woken',
-    attachment,
+    publishing,
     '|index: usize| fanout.nudge(&parts, &shared.place, index as u32);',
     '|index: usize| drop((&fanout, index));',
     'bus::tests::a_sleeper_on_a_quiet_topic_is_woken_to_let_others_pass',
+  ],
+  [
+    'many',
+    'each of many is published alone',
+    'js/hot.js',
+    '    return this.calls.publishMany(bytes, lengths)\n',
+    '    let end = 0\n    for (const length of lengths) {\n      end += length\n      const status = this.calls.publishFrom(bytes.subarray(end - length, end))\n      if (status !== PUBLISHED) return status\n    }\n    return PUBLISHED\n',
+    many('where the slab is full they wait in the outbox together, and come later, in order'),
+  ],
+  [
+    'many',
+    'more than may be reserved at once is reserved',
+    'src/node/hot.rs',
+    '> attachment.max_at_once()',
+    '> u64::MAX - 1',
+    many('more than half the slab go through the outbox, more than that takes are refused whole'),
   ],
 ]
 

@@ -17,6 +17,7 @@ const floorReaperDies = 'model::floor::a_floor_while_a_reaper_dies'
 const lateHelper = 'model::help::a_late_helper_reads_reused_memory'
 const retry = 'model::help::a_retry_takes_the_next_number'
 const round = 'model::order::two_publishers_and_a_reader_go_round'
+const many = 'model::order::one_publishes_two_at_once_beside_another_that_goes_round'
 const death = 'model::order::the_survivors_go_on_when_a_publisher_dies_after_any_step'
 const join = 'model::reading::a_reader_joins_while_a_publisher_is_about_to_overwrite'
 const joinTwo = 'model::reading::a_reader_joins_while_one_commits_and_another_overwrites'
@@ -46,6 +47,22 @@ export const mutants = [
       },
     ],
     test: floorOne,
+  },
+  {
+    rule: 'R1',
+    name: 'of many at once, the first alone is announced to the end',
+    file: publisher,
+    find: '            at += frame_bytes(body.len());\n',
+    replace: '            at += frame_bytes(body.len());\n            me.inflight.store(0, Release);\n',
+    test: many,
+  },
+  {
+    rule: 'R1',
+    name: 'of many at once, room is taken for one',
+    file: publisher,
+    find: 'bodies.clone().map(|body| frame_bytes(body.len())).sum()',
+    replace: 'bodies.clone().take(1).map(|body| frame_bytes(body.len())).sum()',
+    test: many,
   },
   {
     rule: 'R1',
@@ -138,7 +155,7 @@ export const mutants = [
     rule: 'R3',
     name: 'clearing the announcement does not show the tail',
     file: publisher,
-    find: '// R3: only now that the tail is past it. Release: whoever sees it cleared sees that tail.\n        me.inflight.store(0, Release);',
+    find: '// R3: only now that the tail is past the last. Release: whoever sees it cleared sees that tail.\n        me.inflight.store(0, Release);',
     replace: 'me.inflight.store(0, Ordering::Relaxed);',
     test: floorOne,
   },

@@ -23,7 +23,7 @@ const LARGEST: usize = (BLOCKS / 2 - 1) * BLOCK;
 
 #[derive(Clone, Debug)]
 enum Op {
-    Publish { member: u32, topic: u32, len: usize, dies: Option<u32> },
+    Publish { member: u32, topic: u32, lens: Vec<usize>, dies: Option<u32> },
     Subscribe { member: u32, topic: u32, dies: Option<u32> },
     Unsubscribe { member: u32, topic: u32 },
     Drain { member: u32, budget: u64, dies: Option<u32> },
@@ -35,11 +35,16 @@ enum Op {
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let member = || 0..MEMBERS;
     let topic = || 0..TOPICS;
-    let len = prop_oneof![3 => 0..BLOCK * 2, 1 => 0..=LARGEST];
-    let dies = || prop_oneof![5 => Just(None), 1 => (0u32..9).prop_map(Some)];
+    let small = || 0..BLOCK * 2;
+    let lens = prop_oneof![
+        3 => small().prop_map(|len| vec![len]),
+        1 => (0..=LARGEST).prop_map(|len| vec![len]),
+        1 => proptest::collection::vec(small(), 2..4),
+    ];
+    let dies = || prop_oneof![5 => Just(None), 1 => (0u32..18).prop_map(Some)];
     let op = prop_oneof![
-        8 => (member(), topic(), len, dies())
-            .prop_map(|(member, topic, len, dies)| Op::Publish { member, topic, len, dies }),
+        8 => (member(), topic(), lens, dies())
+            .prop_map(|(member, topic, lens, dies)| Op::Publish { member, topic, lens, dies }),
         2 => (member(), topic(), dies()).prop_map(|(member, topic, dies)| Op::Subscribe { member, topic, dies }),
         1 => (member(), topic()).prop_map(|(member, topic)| Op::Unsubscribe { member, topic }),
         5 => (member(), 1..20u64, dies()).prop_map(|(member, budget, dies)| Op::Drain { member, budget, dies }),
@@ -119,11 +124,14 @@ impl Oracle {
         matches!(Ring::of(&self.heap.parts()).read(position), At::Slot(_))
     }
 
-    fn publish(&mut self, member: u32, topic_index: u32, len: usize, dies: Option<u32>) {
+    fn publish(&mut self, member: u32, topic_index: u32, lens: &[usize], dies: Option<u32>) {
         let parts = self.heap.parts();
         let Some(living) = &mut self.living[member as usize] else { return };
         self.tries = self.tries.wrapping_add(1);
-        let body: Vec<u8> = (0..len).map(|at| (at as u8).wrapping_mul(7) ^ self.tries).collect();
+        let body = |(nth, len): (usize, &usize)| {
+            (0..*len).map(|at| (at as u8).wrapping_mul(7) ^ self.tries ^ (nth as u8) << 6).collect()
+        };
+        let mut bodies: Vec<Vec<u8>> = lens.iter().enumerate().map(body).collect();
         let what = Publication {
             topic: topic(topic_index),
             hash: topic_index as u16,
@@ -131,7 +139,7 @@ impl Oracle {
             time_ms: self.tries as u64,
         };
         let number = living.publisher.number;
-        let mut act = || living.publisher.publish(&parts, what, &body, |_| {});
+        let mut act = || living.publisher.publish(&parts, what, bodies.iter().map(Vec::as_slice), |_| {});
         let outcome = match dies {
             Some(nth) => dying_at(ANY, nth, act),
             None => Some(act()),
@@ -148,19 +156,21 @@ impl Oracle {
                 return;
             }
             Some(Ok(position)) => {
-                assert_eq!(position, next);
+                assert_eq!(position, next + lens.len() as u64 - 1);
                 assert!(parts.tail.load(Acquire) > position, "true, and not finalised");
             }
             None => {
                 self.living[member as usize] = None;
-                // All or nothing: what has a slot is a message, whoever finalises it.
-                if !self.is_committed(next) {
-                    return;
-                }
+                // Each all or nothing, in order: what has a slot is a message, whoever finalises it.
+                let committed = (next..).take_while(|position| self.is_committed(*position)).count();
+                assert!(committed <= bodies.len());
+                bodies.truncate(committed);
             }
         }
-        let sequence = 1 + self.told.iter().filter(|told| told.topic == what.topic).count() as u64;
-        self.told.push(Told { topic: what.topic, sequence, member: number, body });
+        for body in bodies {
+            let sequence = 1 + self.told.iter().filter(|told| told.topic == what.topic).count() as u64;
+            self.told.push(Told { topic: what.topic, sequence, member: number, body });
+        }
     }
 
     fn subscribe(&mut self, member: u32, topic_index: u32, dies: Option<u32>) {
@@ -286,7 +296,7 @@ impl Oracle {
 
     fn apply(&mut self, op: &Op) {
         match *op {
-            Op::Publish { member, topic, len, dies } => self.publish(member, topic, len, dies),
+            Op::Publish { member, topic, ref lens, dies } => self.publish(member, topic, lens, dies),
             Op::Subscribe { member, topic, dies } => self.subscribe(member, topic, dies),
             Op::Unsubscribe { member, topic } => self.unsubscribe(member, topic),
             Op::Drain { member, budget, dies } => self.drain(member, budget, dies),
@@ -321,7 +331,7 @@ impl Oracle {
                 self.drain(member, u64::MAX, None);
             }
             let before = self.told.len();
-            self.publish(round % MEMBERS, 0, LARGEST, None);
+            self.publish(round % MEMBERS, 0, &[LARGEST], None);
             assert_eq!(self.told.len(), before + 1, "room was lost");
         }
         let parts = self.heap.parts();

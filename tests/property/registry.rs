@@ -12,6 +12,7 @@ use crate::slab::Limit;
 use crate::sync::{BLOCK, Ordering::Acquire};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::iter::once;
 
 const CAPACITY: usize = 3;
 const MEMBERS: u32 = 3;
@@ -184,8 +185,8 @@ impl Oracle {
         let what = Publication { topic: id, hash: 7, flags: 0, time_ms: self.messages };
         let publisher = &mut self.publishers[member as usize];
         let result = match dies {
-            Some(nth) => dying_at(ANY, nth, || publisher.publish(&parts, what, &[], |_| {})),
-            None => Some(publisher.publish(&parts, what, &[], |_| {})),
+            Some(nth) => dying_at(ANY, nth, || publisher.publish(&parts, what, once(&[][..]), |_| {})),
+            None => Some(publisher.publish(&parts, what, once(&[][..]), |_| {})),
         };
         match result {
             Some(Ok(position)) => {

@@ -7,6 +7,7 @@ use crate::bus::{Drained, Head, Options, Sink};
 use crate::layout::Corrupt;
 use crate::segment::Segment;
 use std::collections::HashMap;
+use std::iter::once;
 use std::time::{Duration, Instant};
 
 /// Rounds in which everybody reads and looks after the bus, until there must be room.
@@ -157,7 +158,7 @@ fn publish(member: &mut Attachment, name: usize, len: usize) -> Result<bool, Cor
         Err(crate::TopicError::Corrupt) => return Err(Corrupt),
         Err(_) => return Ok(true),
     };
-    match member.publish(topic, 0, &vec![7; len]) {
+    match member.publish_all(topic, 0, once(&vec![7; len][..])) {
         Err(crate::bus::inside::Refused::Corrupt) => Err(Corrupt),
         result => Ok(result != Err(crate::bus::inside::Refused::Full)),
     }

@@ -9,6 +9,7 @@ use crate::ring::Ring;
 use crate::segment::Segment;
 use crate::sync::Ordering::Relaxed;
 use crate::{Bus, OpenError, PublishError, RecvError, TopicError};
+use std::iter::once;
 use std::time::Duration;
 
 fn on_fresh(act: impl FnOnce(&Segment, Run<'_>)) {
@@ -348,6 +349,6 @@ fn who_left_publishes_no_more() {
     let other = Attachment::open(&options("left")).expect("open");
     let topic = at.topic("t", Duration::ZERO).expect("a topic");
     at.leave();
-    assert_eq!(at.publish(topic, 0, &[1]), Err(Refused::Corrupt));
+    assert_eq!(at.publish_all(topic, 0, once(&[1][..])), Err(Refused::Corrupt));
     assert_eq!(other.segment().header().tail.load(Relaxed), 0);
 }

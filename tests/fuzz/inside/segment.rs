@@ -202,7 +202,7 @@ impl<'a> Run<'a> {
         let Member { publisher, fanout, .. } = &mut self.members[member];
         let what = Publication { topic, hash: hash_bits(hash), flags: 0, time_ms: 1 };
         let nudge = |index: usize| fanout.nudge(&parts, &self.place, index as u32);
-        let published = publisher.publish(&parts, what, &vec![7; len], nudge);
+        let published = publisher.publish(&parts, what, std::iter::once(&vec![7; len][..]), nudge);
         if published.is_ok() {
             fanout.post_row(&parts, &self.place, parts.row(topic.index));
         }

@@ -24,15 +24,15 @@ pub fn cases() -> Vec<Case> {
         };
         for (point, exists) in PUBLISH {
             let holds = if point == "publish: cleared" { Holds::Nothing } else { Holds::Slab };
-            let victim = death(0, "open", "publish 1 300").delivered(exists);
+            let victim = death(0, "open", "publish 1 300").delivered(exists as u32);
             frozen(point, "inside a publish", Asleep, holds, victim);
         }
         for point in HELP {
-            let victim = death(0, "open", "publish 1 300").delivered(true);
+            let victim = death(0, "open", "publish 1 300").delivered(1);
             frozen(point, "inside a publish", Asleep, Holds::Slab, victim);
         }
         for point in ["post: due", "post: posted"] {
-            let victim = death(0, "open", "publish 1 300 1000").delivered(true);
+            let victim = death(0, "open", "publish 1 300 1000").delivered(1);
             frozen(point, "after a publish", Asleep, Holds::Nothing, victim);
         }
         for point in ["change: begun", "make: named", "subscribe: topic there"] {

@@ -29,7 +29,7 @@ pub fn all() -> Vec<Case> {
 
 /// At the case's point, the `nth` time it is passed.
 fn death(nth: u32, before: &'static str, does: &'static str) -> Death {
-    Death { point: None, nth, before, does, delivered: Some(false) }
+    Death { point: None, nth, before, does, delivered: Some(0) }
 }
 
 impl Death {
@@ -37,7 +37,7 @@ impl Death {
     fn at(self, point: &'static str) -> Death {
         Death { point: Some(point), ..self }
     }
-    fn delivered(self, delivered: impl Into<Option<bool>>) -> Death {
+    fn delivered(self, delivered: impl Into<Option<u32>>) -> Death {
         Death { delivered: delivered.into(), ..self }
     }
 }

@@ -22,7 +22,7 @@ fn dead_writer() -> Death {
 
 /// Dead with a message committed that nobody has finalised.
 fn dead_committer() -> Death {
-    death(0, READER, "publish 1 3000").at("publish: committed").delivered(true)
+    death(0, READER, "publish 1 3000").at("publish: committed").delivered(1)
 }
 
 pub fn cases() -> Vec<Case> {

@@ -44,8 +44,10 @@ pub fn play(stage: &mut Stage, point: &'static str, around: Around, deaths: &[De
         dies_at(stage, victim, death.point.unwrap_or(point), death.nth, death.does);
     }
     stage.keeper_reads = true;
-    if around == Around::Asleep && deaths[0].delivered == Some(true) {
-        arrives(stage, &victims[0]);
+    if around == Around::Asleep
+        && let Some(more @ 1..) = deaths[0].delivered
+    {
+        arrives(stage, &victims[0], more);
     }
     if around != Around::Traffic {
         stage.all_neighbours("traffic");
@@ -58,12 +60,12 @@ pub fn play(stage: &mut Stage, point: &'static str, around: Around, deaths: &[De
 }
 
 /// What the dead one committed reaches the living though nobody else publishes.
-pub fn arrives(stage: &mut Stage, victim: &Person) {
+pub fn arrives(stage: &mut Stage, victim: &Person, more: u32) {
     let told: u32 = victim.acknowledged.values().sum();
     let id = victim.id;
     let waited = stage.until("the message of the dead one arrives", |stage| {
         let got = stage.keeper().log.iter().filter(|got| got.publisher == id).count() as u32;
-        if got == told + 1 { Ok(()) } else { Err(format!("{got} of {}", told + 1)) }
+        if got == told + more { Ok(()) } else { Err(format!("{got} of {}", told + more)) }
     });
     stage.longest = stage.longest.max(waited);
 }

@@ -46,8 +46,8 @@ pub fn play(
     stops_at(stage, &mut frozen, point, death.nth, death.does);
     match death.delivered {
         // Committed: the others finalise it.
-        Some(true) => arrives(stage, &frozen),
-        Some(false) => assert!(!stage.keeper().log.iter().any(|got| got.publisher == 11), "not committed"),
+        Some(more @ 1..) => arrives(stage, &frozen, more),
+        Some(0) => assert!(!stage.keeper().log.iter().any(|got| got.publisher == 11), "not committed"),
         None => {}
     }
     stage.all_neighbours("traffic");
@@ -80,7 +80,7 @@ pub fn play(
     if ending == Ending::Killed {
         end(stage, &mut frozen, ending, death.does);
     }
-    let delivered = if ending == Ending::Killed { death.delivered } else { Some(false) };
+    let delivered = if ending == Ending::Killed { death.delivered } else { Some(0) };
     all_is_well(stage, &mut [frozen], &[delivered]);
 }
 

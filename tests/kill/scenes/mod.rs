@@ -27,8 +27,8 @@ pub struct Death {
     pub nth: u32,
     pub before: &'static str,
     pub does: &'static str,
-    /// Whether what it was publishing is delivered, if that is certain.
-    pub delivered: Option<bool>,
+    /// How many of the messages it was publishing are delivered, if that is certain.
+    pub delivered: Option<u32>,
 }
 
 /// A scene of its own, at the case's point.
@@ -109,7 +109,7 @@ fn die_in_turn(stage: &mut Stage, point: &'static str, deaths: &[Death]) -> Vec<
 }
 
 /// What must hold for all who lived through it, and after they are gone.
-fn all_is_well(stage: &mut Stage, victims: &mut [Person], delivered: &[Option<bool>]) {
+fn all_is_well(stage: &mut Stage, victims: &mut [Person], delivered: &[Option<u32>]) {
     stage.all_received_the_same(victims, delivered);
     stage.settles();
     if stage.buries_files {

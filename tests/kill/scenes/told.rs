@@ -26,7 +26,7 @@ pub fn a_reader_is_cut_off(stage: &mut Stage, point: &str, does: &'static str) {
     stage.all_neighbours("traffic");
     stage.goes_on();
     stage.does(&mut cutter, "leave");
-    all_is_well(stage, &mut [cut, cutter], &[Some(false), Some(false)]);
+    all_is_well(stage, &mut [cut, cutter], &[Some(0), Some(0)]);
 }
 
 /// Who cut a stopped reader off dies at once. The reader comes back, and is told exactly what it missed.
@@ -57,7 +57,7 @@ pub fn the_cutter_dies(stage: &mut Stage, point: &str) {
     let gaps = stage.does(&mut stopped, "gaps");
     missed_exactly(&log, &gaps, &stage.keeper().log);
     stage.does(&mut stopped, "leave");
-    all_is_well(stage, &mut [stopped, cutter], &[Some(false), Some(false)]);
+    all_is_well(stage, &mut [stopped, cutter], &[Some(0), Some(0)]);
 }
 
 /// What was received and what was told to be missed are together everything, and nothing is both.
@@ -112,7 +112,7 @@ pub fn posted_to_and_not_drained(stage: &mut Stage, point: &str, ending: Ending)
         release(&reader, ending);
         stage.goes_on();
         end(stage, &mut reader, ending, "sleep");
-        all_is_well(stage, &mut [reader], &[Some(false)]);
+        all_is_well(stage, &mut [reader], &[Some(0)]);
     }
 }
 
@@ -141,7 +141,7 @@ pub fn nobody_gets_the_lock(stage: &mut Stage, point: &str, ending: Ending) {
         stage.does(person, "leave");
     }
     stage.goes_on();
-    all_is_well(stage, &mut [holder], &[Some(false)]);
+    all_is_well(stage, &mut [holder], &[Some(0)]);
 }
 
 /// A leaver cannot wait for ever; it lives on, and the others take its place back once they can.
@@ -157,7 +157,7 @@ pub fn a_leaver_without_the_lock(stage: &mut Stage, point: &str, ending: Ending)
     end(stage, &mut holder, ending, "subscribe 20");
     stage.goes_on();
     // `leaver` lives until the end: nothing but its word says that it left.
-    all_is_well(stage, &mut [holder, leaver], &[Some(false), Some(false)]);
+    all_is_well(stage, &mut [holder, leaver], &[Some(0), Some(0)]);
 }
 
 /// Somebody is stopped while it leaves; the others take its place back and one more takes it. It goes on and does no harm.
@@ -183,7 +183,7 @@ pub fn its_place_is_taken_while_it_leaves(stage: &mut Stage, point: &str, ending
     assert_eq!(bits, TRAFFIC.len(), "{audit:?}");
     stage.does(&mut next, "stop");
     stage.does(&mut next, "leave");
-    all_is_well(stage, &mut [leaver, next], &[Some(false), Some(false)]);
+    all_is_well(stage, &mut [leaver, next], &[Some(0), Some(0)]);
 }
 
 /// The last leaver is stopped while it removes the bus; who wants to open it waits, and then makes it anew.
@@ -230,7 +230,7 @@ pub fn an_opener_holds_the_lock_of_a_bus_that_goes(stage: &mut Stage, point: &st
     end(stage, &mut holder, ending, "subscribe 20");
     stage.does(&mut opener, "leave");
     stage.goes_on();
-    all_is_well(stage, &mut [opener, last, holder], &[Some(false); 3]);
+    all_is_well(stage, &mut [opener, last, holder], &[Some(0); 3]);
 }
 
 fn answered_well(stage: &mut Stage, person: &mut Person) {

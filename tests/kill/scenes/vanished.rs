@@ -32,5 +32,5 @@ pub fn files_are_put_back(
         let missing = numbers.into_iter().find(|number| !folder.join(format!("{number}.lock")).exists());
         missing.map_or(Ok(()), |number| Err(format!("{number}.lock is missing")))
     });
-    all_is_well(stage, &mut [one], &[Some(false)]);
+    all_is_well(stage, &mut [one], &[Some(0)]);
 }

@@ -1,0 +1,52 @@
+//! What an attached thread does to publish: one message or many into the bus, then the posts. The protocol itself is
+//! `publisher.rs`.
+
+use super::attachment::{Attachment, TopicRef};
+use super::publisher::{Publication, Refused};
+use crate::layout::frame_bytes;
+use crate::sync::BLOCK;
+use rustix::time::{ClockId, clock_gettime};
+
+impl Attachment {
+    /// What the frames of messages that are published at once may take together: with more, those who read on in time
+    /// might still never make room.
+    pub fn max_at_once(&self) -> u64 {
+        // The longest message is half a slab, and its header comes on top.
+        self.shared.segment.sizes().slab_bytes / 2 + BLOCK as u64
+    }
+
+    /// What the frames of bodies so long take together.
+    pub fn frames(lens: impl Iterator<Item = usize>) -> u64 {
+        lens.map(frame_bytes).sum()
+    }
+
+    /// Publishes all bodies or none, by one reservation, and posts once. They take at most `max_at_once`.
+    #[inline]
+    pub fn publish_all<'b>(
+        &mut self,
+        topic: TopicRef,
+        flags: u16,
+        bodies: impl Iterator<Item = &'b [u8]> + Clone,
+    ) -> Result<u64, Refused> {
+        self.must_be_attached().map_err(|_| Refused::Corrupt)?;
+        let shared = &self.shared;
+        let parts = shared.parts();
+        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: now_ms() };
+        let fanout = &mut self.fanout;
+        // A sleeping reader of quiet topics holds the slab without knowing: nudged.
+        let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
+        let position = self.publisher.publish(&parts, what, bodies.clone(), nudge)?;
+        self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index));
+        for body in bodies {
+            self.counters.published.add(body.len());
+        }
+        Ok(position)
+    }
+}
+
+/// Not by SystemTime: its checks cost a quarter of the call, and this is on the way of every message.
+#[inline]
+pub(super) fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::Realtime);
+    (now.tv_sec as u64).wrapping_mul(1000) + now.tv_nsec as u64 / 1_000_000
+}
