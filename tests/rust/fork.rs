@@ -3,13 +3,15 @@
 #![allow(unsafe_code)] // fork has no safe face
 
 use slabcast::{Bus, Options};
+use std::path::Path;
 use std::time::Duration;
 
-/// How often this process has the lock of a registry open.
-fn registry_locks() -> usize {
+/// How often this process has the lock of that bus' registry open. Other tests of this process come and go with theirs.
+fn registry_locks(bus: &str) -> usize {
     let descriptors = std::fs::read_dir("/proc/self/fd").expect("descriptors");
     let paths = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
-    paths.filter(|path| path.ends_with("registry.lock")).count()
+    let lock = Path::new(bus).join("registry.lock");
+    paths.filter(|path| path.ends_with(&lock)).count()
 }
 
 /// What goes wrong in the forked child, as the code it exits with; 0: all is as it should be.
@@ -27,9 +29,10 @@ fn in_the_child(mut bus: Bus, options: Options) -> i32 {
         return 1 + at as i32;
     }
     // A bus of its own it may have, with a lock of its own: what it holds by the parent's descriptor the parent holds too.
-    let before = registry_locks();
+    let name = options.name.clone();
+    let before = registry_locks(&name);
     let Ok(mut mine) = Bus::open(options) else { return 10 };
-    if registry_locks() == before {
+    if registry_locks(&name) == before {
         return 13;
     }
     if mine.subscribe("child").is_err()
