@@ -20,6 +20,18 @@ pub(crate) mod process {
 use Ordering::Relaxed;
 use std::ops::Deref;
 
+/// A SeqCst fence that comes after an atomic read-modify-write of this thread's, with no store in between that it is to order. On
+/// x86-64 those are full barriers of the processor (a locked instruction drains the stores before it, and no load is done
+/// ahead of it), so that only the compiler is to be held; an `mfence` more cost 16 ns, a quarter of a small message's commit.
+#[inline(always)]
+pub(crate) fn fence_after_rmw() {
+    if cfg!(all(target_arch = "x86_64", not(loom))) {
+        std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
+
 /// A value alone on its cache line (64 bytes), so that its writer does not slow the neighbours' readers.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]

@@ -2,7 +2,7 @@
 
 use crate::layout::{Identity, MemberState, Parts};
 use crate::segment::Place;
-use crate::sync::{AtomicU64, Ordering, fence, step};
+use crate::sync::{AtomicU64, Ordering, fence, fence_after_rmw, step};
 use crate::wake::{Poster, Sleeper, asleep};
 use Ordering::{Acquire, Relaxed, SeqCst};
 
@@ -25,11 +25,11 @@ struct Bell {
 }
 
 impl Fanout {
-    /// Posts to the sleeping members of a subscriber bitmap. After the message is there.
+    /// Posts to the sleeping members of a subscriber bitmap. After the commit of the message.
     pub fn post_row(&mut self, parts: &Parts<'_>, place: &Place, row: &[AtomicU64]) {
         // Partner: Reader::arm. The message's tail is seen by a reader that this does not see asleep; the same for
-        // the bitmap and a reader that is just subscribing.
-        fence(SeqCst);
+        // the bitmap and a reader that is just subscribing. The commit moved the tail, or saw that another had.
+        fence_after_rmw();
         for (at, word) in row.iter().enumerate() {
             let mut bits = word.load(Relaxed);
             while bits != 0 {

@@ -4,8 +4,8 @@ use crate::layout::{Frame, FrameFields, Parts, TopicState, frame_bytes};
 use crate::registry::TopicId;
 use crate::ring::Ring;
 use crate::slab::{Limit, NoRoom, Slab};
-use crate::sync::{Ordering, fence, step};
-use Ordering::{Acquire, Release, SeqCst};
+use crate::sync::{Ordering, fence_after_rmw, step};
+use Ordering::{Acquire, Release};
 
 /// Why a message was not published now. Nothing of it is in the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Publisher {
         // Two partners. R12: the fence of a retirement; either it sees this reservation, or the state is seen changed
         // here. And the release that a reader's acquire fence meets: who reads a byte written from here on knows of
         // the reservation, and so that what it held before is gone.
-        fence(SeqCst);
+        fence_after_rmw();
         if topic.state.load(Acquire) != expected {
             me.inflight.store(0, Release);
             return Err(Refused::Moved);
