@@ -3,11 +3,11 @@
 
 use super::Options;
 use super::care::Care;
+use super::clock::{Clock, now_ms};
 use super::fanout::Fanout;
 use super::held::Watch;
 use super::interest::Interest;
 use super::publisher::Publisher;
-use super::publishing::now_ms;
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::stats::{Counters, Stats};
@@ -35,6 +35,7 @@ pub(crate) struct Attachment {
     pub(super) reader: Reader,
     interest: Interest,
     pub(super) fanout: Fanout,
+    pub(super) clock: Clock,
     pub(super) watch: Watch,
     pub(super) counters: Counters,
     pub(super) care: Care,
@@ -83,6 +84,7 @@ impl Attachment {
             reader,
             interest: Interest::default(),
             fanout: Fanout::default(),
+            clock: Clock::default(),
             watch: Watch::default(),
             counters: Counters::default(),
             care: Care::default(),

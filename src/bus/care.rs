@@ -2,8 +2,8 @@
 //! the tail, looks for the dead and buries them, puts files back.
 
 use super::attachment::Attachment;
+use super::clock::now_ms;
 use super::inspection::Inspection;
-use super::publishing::now_ms;
 use super::stall::Stall;
 use crate::layout::{Corrupt, MemberState, frame_bytes};
 use crate::ring::Ring;

@@ -2,6 +2,7 @@
 
 mod attachment;
 mod care;
+mod clock;
 mod failures;
 mod fanout;
 mod files;

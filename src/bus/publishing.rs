@@ -5,7 +5,6 @@ use super::attachment::{Attachment, TopicRef};
 use super::publisher::{Publication, Refused};
 use crate::layout::frame_bytes;
 use crate::sync::BLOCK;
-use rustix::time::{ClockId, clock_gettime};
 
 impl Attachment {
     /// What the frames of messages that are published at once may take together: with more, those who read on in time
@@ -31,7 +30,7 @@ impl Attachment {
         self.must_be_attached().map_err(|_| Refused::Corrupt)?;
         let shared = &self.shared;
         let parts = shared.parts();
-        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: now_ms() };
+        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: self.clock.now_ms() };
         let fanout = &mut self.fanout;
         // A sleeping reader of quiet topics holds the slab without knowing: nudged.
         let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
@@ -42,11 +41,4 @@ impl Attachment {
         }
         Ok(position)
     }
-}
-
-/// Not by SystemTime: its checks cost a quarter of the call, and this is on the way of every message.
-#[inline]
-pub(super) fn now_ms() -> u64 {
-    let now = clock_gettime(ClockId::Realtime);
-    (now.tv_sec as u64).wrapping_mul(1000) + now.tv_nsec as u64 / 1_000_000
 }
