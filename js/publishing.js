@@ -11,6 +11,9 @@ const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED, SUSPE
 const { topic: checkTopic } = require('./options')
 const { Outbox } = require('./outbox')
 
+/** Bytes that are published by way of the encoder's: it has room for these at any time. */
+const SMALL = 4096
+
 /** Names remembered; beyond it all are looked up anew. */
 const NAMES_MAX = 65536
 
@@ -48,28 +51,39 @@ class Publishing {
     this.#owner.check()
     const known = name === this.#lastName ? this.#lastWords : this.#names.get(name)
     if (known === undefined) checkTopic(name)
-    if (raw) return this.#publishBytes(handle, name, rawBytes(message), FLAG_RAW)
-    // A getter or toJSON of a message being encoded publishes this one.
-    if (this.#encoder.busy) return this.#publishBytes(handle, name, encode(message, this.#maxMessage), 0)
-    const length = this.#encoder.encode(message)
-    // User code may have run in it, and have closed this bus.
-    this.#owner.check()
-    if (this.#encoder.bytes !== this.#scratch) {
-      this.#scratch = this.#encoder.bytes
-      this.#hot.useScratch(this.#scratch)
+    let flags = 0
+    let length
+    if (raw) {
+      const bytes = bytesOf(message)
+      length = bytes.length
+      // To copy a few bytes takes less than telling the binding where they are.
+      if (length > SMALL || length > this.#maxMessage || this.#encoder.busy)
+        return this.#publishBytes(handle, name, unshared(bytes), FLAG_RAW)
+      flags = FLAG_RAW
+      this.#scratch.set(bytes)
+    } else {
+      // A getter or toJSON of a message being encoded publishes this one.
+      if (this.#encoder.busy) return this.#publishBytes(handle, name, encode(message, this.#maxMessage), 0)
+      length = this.#encoder.encode(message)
+      // User code may have run in it, and have closed this bus.
+      this.#owner.check()
+      if (this.#encoder.bytes !== this.#scratch) {
+        this.#scratch = this.#encoder.bytes
+        this.#hot.useScratch(this.#scratch)
+      }
     }
     const words = known ?? this.#lookUp(name)
     this.#lastName = name
     this.#lastWords = words
     if (words !== undefined && this.#outbox.isEmpty) {
-      this.#hot.aim(words, 0)
+      this.#hot.aim(words, flags)
       this.#hot.registers[LENGTH] = length
       const status = this.#hot.calls.publish()
       if (this.#hot.registers[SUSPECTS] !== 0) this.#owner.tickSoon()
       if (status === PUBLISHED) return true
     }
     // Full, moved, busy, or others wait: the bytes get a life of their own.
-    return this.#publishLater(handle, name, Buffer.from(this.#scratch.subarray(0, length)), 0)
+    return this.#publishLater(handle, name, Buffer.from(this.#scratch.subarray(0, length)), flags)
   }
 
   /** Publishes each of `messages` for `handle`: all, or none. As `publish`. */
@@ -242,12 +256,10 @@ const outboxFull = (needed, available) =>
     { needed, available },
   )
 
-function rawBytes(message) {
-  if (ArrayBuffer.isView(message)) {
-    const bytes = new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
-    // Other threads may be writing it: the message is as it was at the call.
-    return isSharedArrayBuffer(message.buffer) ? Uint8Array.from(bytes) : bytes
-  }
+/** The bytes a message shows. */
+function bytesOf(message) {
+  if (message instanceof Uint8Array) return message
+  if (ArrayBuffer.isView(message)) return new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
   if (message instanceof ArrayBuffer) return new Uint8Array(message)
   throw invalidArgType(
     'message',
@@ -255,5 +267,8 @@ function rawBytes(message) {
     message,
   )
 }
+
+/** Other threads may be writing them: the message is as it was at the call. */
+const unshared = (bytes) => (isSharedArrayBuffer(bytes.buffer) ? Uint8Array.from(bytes) : bytes)
 
 module.exports = { Publishing }
