@@ -5,7 +5,7 @@
 
 const { decode } = require('./codec')
 const hot = require('./hot')
-const { deliverTo, rethrow } = require('./subscription')
+const { deliver, hears, rethrow, wantsMeta, within } = require('./subscription')
 
 const { ALL, MORE, DRAINED, NEEDED, GAPS, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
@@ -13,12 +13,16 @@ const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_M
 /** Drains of one turn of the event loop: timers and sockets are served in between. */
 const DRAINS_PER_TURN = 16
 
+/** What stands for a message that cannot be had. */
+const NOTHING = Symbol('nothing')
+
 /** A topic this thread listens to. */
 class Reading {
   /** Replaced, never changed: whoever goes through it sees it as it was. */
   subscriptions = []
 
-  constructor(words) {
+  constructor(name, words) {
+    this.name = name
     this.words = words
   }
 }
@@ -55,7 +59,7 @@ class Receiving {
     } else {
       const words = orThrow(this.#member.subscribe(name))
       from = words.from
-      reading = new Reading(words)
+      reading = new Reading(name, words)
       this.#readings.set(name, reading)
       this.#byIndex[words.index] = reading
       // The first look: armed from now on, so that publishers post.
@@ -113,23 +117,55 @@ class Receiving {
     return true
   }
 
+  /** Hands out a batch. Messages that follow each other to one listener are handed out in one go. */
   #dispatch(count, bytes) {
     const { meta } = this.#hot
-    for (let at = 0; at < count * META; at += META) {
+    const end = count * META
+    for (let at = 0; at < end; ) {
       const reading = this.#byIndex[meta[at + AT_TOPIC]]
-      // The last listener left in the middle of this batch.
-      if (reading === undefined) continue
-      this.#deliver(reading, at, bytes)
+      // None: the last listener left in the middle of this batch.
+      if (reading === undefined) at += META
+      else if (reading.subscriptions.length === 1) {
+        const [{ subscription }] = reading.subscriptions
+        at = subscription[within](this.#deliverRun, this, reading, at, end, bytes)
+      } else {
+        this.#deliver(reading, at, bytes)
+        at += META
+      }
       if (this.#owner.closed) return
     }
   }
 
-  /** Hands one message to its listeners: decoded once, whoever listens. */
+  /** In the context of a reading's only subscription: the messages from `at` on that are its. Returns where others begin. */
+  #deliverRun(reading, at, end, bytes) {
+    const { meta } = this.#hot
+    const index = meta[at + AT_TOPIC]
+    const { subscriptions } = reading
+    const [{ subscription, from }] = subscriptions
+    const { raw } = subscription
+    const isTold = subscription[wantsMeta]
+    do {
+      const isMine = meta[at + AT_POSITION] >= from && subscription[hears](meta[at + AT_MEMBER] === this.#number)
+      if (isMine) {
+        const isRaw = raw || (meta[at + AT_FLAGS] & FLAG_RAW) !== 0
+        const message = isRaw ? this.#body(at, bytes) : this.#decode(at, bytes)
+        if (message !== NOTHING) subscription[deliver](message, isTold ? this.#about(reading, at) : undefined)
+      }
+      at += META
+      // A listener may have subscribed, unsubscribed or closed.
+    } while (
+      at < end &&
+      meta[at + AT_TOPIC] === index &&
+      reading.subscriptions === subscriptions &&
+      !this.#owner.closed
+    )
+    return at
+  }
+
+  /** Hands one message to each of its listeners: decoded once, whoever listens. */
   #deliver(reading, at, bytes) {
     const { meta } = this.#hot
     const position = meta[at + AT_POSITION]
-    const start = meta[at + AT_OFFSET]
-    const end = start + meta[at + AT_LENGTH]
     const isRaw = (meta[at + AT_FLAGS] & FLAG_RAW) !== 0
     const own = meta[at + AT_MEMBER] === this.#number
     let about
@@ -137,40 +173,51 @@ class Receiving {
     let body
     for (const { subscription, from } of reading.subscriptions) {
       // From before it subscribed.
-      if (position < from) continue
-      about ??= {
-        topic: subscription.topic,
-        sequence: meta[at + AT_SEQUENCE],
-        position,
-        publisher: { member: meta[at + AT_MEMBER], pid: meta[at + AT_PID] },
-        timestamp: meta[at + AT_TIME],
-      }
+      if (position < from || !subscription[hears](own)) continue
+      if (subscription[wantsMeta]) about ??= this.#about(reading, at)
       let message
-      if (isRaw || subscription.raw) {
-        body ??= Buffer.from(bytes.subarray(start, end))
-        message = body
-      } else {
-        value ??= this.#decode(bytes, start, end)
+      if (isRaw || subscription.raw) message = body ??= this.#body(at, bytes)
+      else {
+        // It may be null or undefined.
+        value ??= [this.#decode(at, bytes)]
+        message = value[0]
         if (this.#owner.closed) return
-        if (!value.isThere) continue
-        message = value.message
+        if (message === NOTHING) continue
       }
-      subscription[deliverTo](message, about, own)
+      subscription[within](deliverTo, undefined, subscription, message, about)
       if (this.#owner.closed) return
     }
   }
 
+  #about(reading, at) {
+    const { meta } = this.#hot
+    return {
+      topic: reading.name,
+      sequence: meta[at + AT_SEQUENCE],
+      position: meta[at + AT_POSITION],
+      publisher: { member: meta[at + AT_MEMBER], pid: meta[at + AT_PID] },
+      timestamp: meta[at + AT_TIME],
+    }
+  }
+
+  /** A copy of its bytes, as they are. */
+  #body(at, bytes) {
+    const start = this.#hot.meta[at + AT_OFFSET]
+    return Buffer.from(bytes.subarray(start, start + this.#hot.meta[at + AT_LENGTH]))
+  }
+
   /**
-   * One body. Bytes that nobody of slabcast's writes lose the bus. What is a value, but one that cannot be built here (a string
-   * longer than V8's), is as if its listeners had thrown: the bus goes on.
+   * One body's value, or NOTHING. Bytes that nobody of slabcast's writes lose the bus. What is a value, but one that cannot be
+   * built here (a string longer than V8's), is as if its listeners had thrown: the bus goes on.
    */
-  #decode(bytes, start, end) {
+  #decode(at, bytes) {
+    const start = this.#hot.meta[at + AT_OFFSET]
     try {
-      return { isThere: true, message: decode(bytes, start, end) }
+      return decode(bytes, start, start + this.#hot.meta[at + AT_LENGTH])
     } catch (error) {
       if (error.code === 'ERR_CORRUPT' && error.cause === undefined) this.#owner.lose(error)
       else process.nextTick(rethrow, error.cause ?? error)
-      return { isThere: false }
+      return NOTHING
     }
   }
 
@@ -181,5 +228,7 @@ class Receiving {
     for (const [at, gap] of gaps.entries()) this.#owner.gap(gap, whose[at])
   }
 }
+
+const deliverTo = (subscription, message, about) => subscription[deliver](message, about)
 
 module.exports = { Receiving }

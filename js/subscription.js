@@ -3,14 +3,19 @@
 // One listener on one topic. It knows when it begins and whether it lives; which messages there are, its membership knows.
 
 const { AsyncResource } = require('node:async_hooks')
+const { takesOne } = require('./signature')
 
 // For js/ alone: symbols, so that users do not meet them.
-const deliverTo = Symbol('deliverTo')
+const deliver = Symbol('deliver')
+const hears = Symbol('hears')
+const wantsMeta = Symbol('wantsMeta')
+const within = Symbol('within')
 const isOf = Symbol('isOf')
 const isReferenced = Symbol('isReferenced')
 
 class Subscription {
   #listener
+  #wantsMeta
   #once
   #echo
   #signal
@@ -33,6 +38,7 @@ class Subscription {
       raw: { value: raw, enumerable: true },
     })
     this.#listener = listener
+    this.#wantsMeta = !takesOne(listener)
     this.#once = once
     this.#echo = echo
     this.#owner = owner
@@ -76,12 +82,27 @@ class Subscription {
     return listener === undefined || this.#listener === listener
   }
 
-  /** Hands a message over, unless it is none of this subscription's; `own`: this thread published it. */
-  [deliverTo](message, meta, own) {
-    if (!this.#active || (own && !this.#echo)) return
+  /** Whether the listener could see that it gets no meta. */
+  get [wantsMeta]() {
+    return this.#wantsMeta
+  }
+
+  /** Whether a message is for this subscription; `own`: this thread published it. */
+  [hears](own) {
+    return this.#active && (!own || this.#echo)
+  }
+
+  /** Calls a function in the async context of the subscribe() call. */
+  [within](act, self, ...values) {
+    return this.#resource.runInAsyncScope(act, self, ...values)
+  }
+
+  /** Hands a message over that is for it, `within` its context. */
+  [deliver](message, meta) {
     if (this.#once) this.unsubscribe()
+    const listener = this.#listener
     try {
-      this.#resource.runInAsyncScope(this.#listener, undefined, message, meta)
+      listener(message, meta)
     } catch (error) {
       // From a fresh stack, as an EventEmitter's would be: the other listeners still get the message.
       process.nextTick(rethrow, error)
@@ -95,4 +116,4 @@ function rethrow(error) {
   throw error
 }
 
-module.exports = { deliverTo, isOf, isReferenced, rethrow, Subscription }
+module.exports = { deliver, hears, isOf, isReferenced, rethrow, Subscription, wantsMeta, within }
