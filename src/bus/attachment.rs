@@ -2,6 +2,7 @@
 //! Both faces, Rust's and Node's, stand on it.
 
 use super::Options;
+use super::ahead::Ahead;
 use super::care::Care;
 use super::clock::{Clock, now_ms};
 use super::fanout::Fanout;
@@ -15,7 +16,6 @@ use crate::error::{Gap, OpenError, TopicError};
 use crate::layout::{Corrupt, MemberState, NAME_MAX};
 use crate::registry::{TopicId, hash_bits, name_hash};
 use crate::segment::{Generation, Place};
-use crate::slab::Limit;
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ pub(crate) struct Attachment {
     interest: Interest,
     pub(super) fanout: Fanout,
     pub(super) clock: Clock,
+    pub(super) ahead: Ahead,
     pub(super) watch: Watch,
     pub(super) counters: Counters,
     pub(super) care: Care,
@@ -80,11 +81,12 @@ impl Attachment {
         let reader = Reader::new(&shared.parts(), index);
         Ok(Attachment {
             membership: Some(membership),
-            publisher: Publisher { index, number, pid: std::process::id(), limit: Limit::default() },
+            publisher: Publisher::new(index, number, std::process::id()),
             reader,
             interest: Interest::default(),
             fanout: Fanout::default(),
             clock: Clock::default(),
+            ahead: Ahead::default(),
             watch: Watch::default(),
             counters: Counters::default(),
             care: Care::default(),

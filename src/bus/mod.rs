@@ -1,5 +1,6 @@
 //! The public Rust API. A [`Bus`] is one member: one thread's place on the bus; other threads open their own.
 
+mod ahead;
 mod attachment;
 mod care;
 mod clock;

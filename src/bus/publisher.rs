@@ -25,6 +25,8 @@ pub(crate) struct Publisher {
     pub number: u32,
     pub pid: u32,
     pub limit: Limit,
+    /// Slab position behind the last frame.
+    pub end: u64,
 }
 
 /// What is published, beside its bytes.
@@ -37,6 +39,10 @@ pub(crate) struct Publication {
 }
 
 impl Publisher {
+    pub fn new(index: u32, number: u32, pid: u32) -> Publisher {
+        Publisher { index, number, pid, limit: Limit::default(), end: 0 }
+    }
+
     /// Publishes bodies, all of them or none; the caller posts to the sleepers afterwards. `laggard` is called as by
     /// `Slab::limit`. Returns the last one's position.
     #[inline]
@@ -94,6 +100,7 @@ impl Publisher {
         // R3: only now that the tail is past the last. Release: whoever sees it cleared sees that tail.
         me.inflight.store(0, Release);
         step("publish: cleared");
+        self.end = at;
         committed.map_err(|_| Refused::Corrupt)
     }
 }

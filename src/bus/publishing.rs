@@ -36,6 +36,7 @@ impl Attachment {
         let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
         let position = self.publisher.publish(&parts, what, bodies.clone(), nudge)?;
         self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index));
+        self.ahead.reached(self.publisher.end, &shared.segment);
         for body in bodies {
             self.counters.published.add(body.len());
         }

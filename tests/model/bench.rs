@@ -7,7 +7,7 @@ use crate::bus::{Drained, Head, Sink};
 use crate::layout::{Frame, Parts, Slot};
 use crate::registry::TopicId;
 use crate::ring::{At, Ring};
-use crate::slab::{Limit, Slab};
+use crate::slab::Slab;
 use crate::sync::modelled::this_is_thread;
 use crate::sync::{BLOCK, Ordering::Acquire};
 use loom::thread::JoinHandle;
@@ -56,7 +56,7 @@ pub(super) const PUBLISH_STEPS: [&str; 9] = [
 ];
 
 pub(super) fn publisher(index: u32) -> Publisher {
-    Publisher { index, number: index + 1, pid: 1, limit: Limit::default() }
+    Publisher::new(index, index + 1, 1)
 }
 
 /// A publisher that has computed its limit already, so that a model need not watch it do so.

@@ -10,7 +10,7 @@ use crate::layout::{Identity, MemberState, Parts};
 use crate::reap::reap;
 use crate::registry::{Newcomer, TopicId, attach};
 use crate::ring::{At, Ring};
-use crate::slab::{Limit, Slab};
+use crate::slab::Slab;
 use crate::sync::{BLOCK, Ordering::Acquire};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -78,7 +78,7 @@ struct Living {
 impl Living {
     fn new(parts: &Parts<'_>, index: u32, number: u32) -> Living {
         Living {
-            publisher: Publisher { index, number, pid: 1, limit: Limit::default() },
+            publisher: Publisher::new(index, number, 1),
             reader: Reader::new(parts, index),
             interest: Interest::default(),
             from: BTreeMap::new(),

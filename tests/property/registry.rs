@@ -8,7 +8,6 @@ use crate::layout::{Frame, Identity, MemberState, Parts, TopicState};
 use crate::reap::reap;
 use crate::registry::{MakeError, Newcomer, TopicId, attach, name_hash};
 use crate::ring::{At, Ring};
-use crate::slab::Limit;
 use crate::sync::{BLOCK, Ordering::Acquire};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -85,7 +84,7 @@ fn text(name: u8) -> [u8; 1] {
 
 impl Oracle {
     fn new() -> Oracle {
-        let publisher = |index| Publisher { index, number: index + 1, pid: 1, limit: Limit::default() };
+        let publisher = |index| Publisher::new(index, index + 1, 1);
         let heap = Heap::new(64, MEMBERS as usize, CAPACITY);
         Oracle {
             heap,
@@ -254,9 +253,7 @@ impl Oracle {
         let newcomer = Newcomer::choose(&self.heap.header, &parts).expect("a place");
         assert_eq!(newcomer.index, member);
         attach(&parts, newcomer, Identity { pid: 1, started: 1, namespace: 1 }, 0, 0);
-        let limit = Limit::default();
-        self.publishers[member as usize] =
-            Publisher { index: member, number: newcomer.number, pid: 1, limit };
+        self.publishers[member as usize] = Publisher::new(member, newcomer.number, 1);
         self.settle();
     }
 

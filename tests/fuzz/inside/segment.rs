@@ -11,7 +11,7 @@ use crate::reap::reap;
 use crate::registry::{Newcomer, TopicId, Topics, attach, hash_bits, name_hash};
 use crate::ring::Ring;
 use crate::segment::{Place, Segment};
-use crate::slab::{Limit, Slab};
+use crate::slab::Slab;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
 
@@ -123,12 +123,7 @@ impl<'a> Run<'a> {
         let Ok(newcomer) = Newcomer::choose(self.segment.header(), &parts) else { return };
         attach(&parts, newcomer, Identity { pid: 1, started: 1, namespace: 1 }, 0, 0);
         self.members.push(Member {
-            publisher: Publisher {
-                index: newcomer.index,
-                number: newcomer.number,
-                pid: 1,
-                limit: Limit::default(),
-            },
+            publisher: Publisher::new(newcomer.index, newcomer.number, 1),
             reader: Reader::new(&parts, newcomer.index),
             interest: Interest::default(),
             fanout: Fanout::default(),
