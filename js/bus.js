@@ -18,6 +18,8 @@ class Bus extends EventEmitter {
   #options
   #membership
   #subscriptions = new Set()
+  /** Subscriptions that keep the process alive. */
+  #holding = 0
   #referenced = true
   #closing
   #lost
@@ -32,7 +34,7 @@ class Bus extends EventEmitter {
     this.#port = {
       outbox: options.outbox,
       stallTimeout: options.stallTimeout,
-      holdsProcess: () => this.#holdsProcess(),
+      holdsProcess: () => this.#referenced && this.#holding > 0,
       has: (subscription) => this.#subscriptions.has(subscription),
       drained: () => this.#drained(),
       gap: (gap) => this.#tellGap(gap),
@@ -59,7 +61,7 @@ class Bus extends EventEmitter {
     const membership = this[attach]()
     const subscription = new Subscription(topic, listener, checked, {
       ended: () => this.#ended(subscription),
-      referenceChanged: () => this.#membership?.referenceChanged(),
+      referenceChanged: (referenced) => this.#holds(referenced ? 1 : -1),
     })
     try {
       membership.subscribe(subscription)
@@ -69,7 +71,7 @@ class Bus extends EventEmitter {
       throw error
     }
     this.#subscriptions.add(subscription)
-    membership.referenceChanged()
+    this.#holds(1)
     return subscription
   }
 
@@ -146,13 +148,12 @@ class Bus extends EventEmitter {
   #ended(subscription) {
     if (!this.#subscriptions.delete(subscription)) return
     this.#membership.unsubscribe(subscription)
-    this.#membership.referenceChanged()
+    if (subscription[isReferenced]) this.#holds(-1)
   }
 
-  #holdsProcess() {
-    if (!this.#referenced) return false
-    for (const subscription of this.#subscriptions) if (subscription[isReferenced]) return true
-    return false
+  #holds(more) {
+    this.#holding += more
+    this.#membership?.referenceChanged()
   }
 
   #drained() {

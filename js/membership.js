@@ -21,6 +21,7 @@ class Membership {
   #registers
   #handles = new Set()
   #tick
+  #referenced = false
   #lost
 
   closed = false
@@ -93,6 +94,8 @@ class Membership {
     if (this.closed) return
     let referenced = false
     for (const handle of this.#handles) referenced ||= handle.holdsProcess()
+    if (referenced === this.#referenced) return
+    this.#referenced = referenced
     this.#member.setRef(referenced)
   }
 

@@ -14,14 +14,13 @@ const { Outbox } = require('./outbox')
 /** Bytes that are published by way of the encoder's: it has room for these at any time. */
 const SMALL = 4096
 
-/** Names remembered; beyond it all are looked up anew. */
-const NAMES_MAX = 65536
-
 class Publishing {
   #member
   #hot
   #maxMessage
   #maxAtOnce
+  /** Names remembered; beyond it all are looked up anew: the table has long given some to others. */
+  #namesMax
   #encoder
   #scratch
   #owner
@@ -35,10 +34,11 @@ class Publishing {
   #toldFalse = new Set()
 
   /** @param {{ check: () => void, corrupt: Function, lose: Function, tickSoon: () => void }} owner `check` throws when nothing can be published */
-  constructor(member, { maxMessage, maxAtOnce }, encoder, hot, owner) {
+  constructor(member, { maxMessage, maxAtOnce, topics }, encoder, hot, owner) {
     this.#member = member
     this.#maxMessage = maxMessage
     this.#maxAtOnce = maxAtOnce
+    this.#namesMax = 2 * topics
     this.#encoder = encoder
     this.#scratch = encoder.bytes
     this.#hot = hot
@@ -138,7 +138,7 @@ class Publishing {
 
   /** A subscription found the topic's words. */
   know(name, words) {
-    if (this.#names.size >= NAMES_MAX) this.#names.clear()
+    if (this.#names.size >= this.#namesMax) this.#names.clear()
     this.#names.set(name, words)
     if (name === this.#lastName) this.#lastWords = words
   }

@@ -29,8 +29,8 @@ class Subscription {
    * @param {string} topic checked
    * @param {Function} listener checked
    * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal }} options checked; not aborted
-   * @param {{ ended: () => void, referenceChanged: () => void }} owner told when it ends and when it begins or ceases to
-   *   keep the process alive
+   * @param {{ ended: () => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
+   *   begins or ceases to keep the process alive
    */
   constructor(topic, listener, { echo, once, raw, signal }, owner) {
     Object.defineProperties(this, {
@@ -69,13 +69,15 @@ class Subscription {
   }
 
   #setReferenced(referenced) {
-    this.#referenced = referenced
-    if (this.#active) this.#owner.referenceChanged()
+    if (this.#referenced !== referenced) {
+      this.#referenced = referenced
+      if (this.#active) this.#owner.referenceChanged(referenced)
+    }
     return this
   }
 
   get [isReferenced]() {
-    return this.#active && this.#referenced
+    return this.#referenced
   }
 
   [isOf](listener) {

@@ -122,6 +122,11 @@ impl Attachment {
     pub fn max_message(&self) -> u64 {
         self.shared.segment.sizes().max_message
     }
+    /// How many topics the table has room for.
+    #[cfg(feature = "node")]
+    pub fn topics(&self) -> u32 {
+        self.shared.segment.sizes().topics
+    }
     /// What an event loop polls to learn of a wake-up.
     #[cfg(feature = "node")]
     pub fn semaphore_fd(&self) -> Option<rustix::fd::BorrowedFd<'_>> {

@@ -71,6 +71,8 @@ pub struct Facts {
     pub member: u32,
     pub max_message: f64,
     pub max_at_once: f64,
+    /// How many the table has room for.
+    pub topics: u32,
 }
 
 /// One environment's place on one bus.
@@ -134,7 +136,7 @@ impl Member {
     pub fn facts(&self) -> Either<Facts, Failure> {
         self.attached(|at| {
             let (max_message, max_at_once) = (at.max_message() as f64, at.max_at_once() as f64);
-            Ok(Facts { member: at.number(), max_message, max_at_once })
+            Ok(Facts { member: at.number(), max_message, max_at_once, topics: at.topics() })
         })
     }
 
