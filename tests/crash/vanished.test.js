@@ -187,7 +187,6 @@ test('who left a bus before is not said to have the one that has its name now', 
     const [former, last, owner, newcomer] = await actors(4)
     await open(former, name)
     await open(last, name)
-    // What it closed stays mapped until its garbage is collected.
     await former.run(({ state }) => state.bus.close())
     if (end === 'leaves') await last.run(({ state }) => state.bus.close())
     else await last.kill()

@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code)] // fork has no safe face
 
-use slabcast::{Bus, Options};
+use slabcast::{Bus, OpenError, Options};
 use std::path::Path;
 use std::time::Duration;
 
@@ -112,5 +112,76 @@ fn a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way() {
         let message = again.recv_timeout(Duration::from_secs(60)).expect("recv").expect("a message");
         assert_eq!(message.sequence(), 1, "a bus that begins anew");
         drop(again);
+    }
+}
+
+/// A process that runs `act`, which tells of another by its pid or lives until it is killed. Returns that one.
+fn forked(act: impl FnOnce(&dyn Fn(libc::pid_t))) -> Killed {
+    let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
+    let tell = |pid: libc::pid_t| assert_eq!(rustix::io::write(&writer, &pid.to_ne_bytes()), Ok(4));
+    // SAFETY: as above.
+    let process = unsafe { libc::fork() };
+    assert!(process >= 0, "fork");
+    if process == 0 {
+        act(&tell);
+        std::process::abort();
+    }
+    let mut told = [0; 4];
+    assert_eq!(rustix::io::read(&reader, &mut told), Ok(4), "it could not open the bus");
+    let told = i32::from_ne_bytes(told);
+    if told != process {
+        // SAFETY: a child of ours, and a place for its status.
+        assert_eq!(unsafe { libc::waitpid(process, &mut 0, 0) }, process);
+    }
+    Killed(told)
+}
+
+/// A process that opens the bus, leaves a forked copy of itself behind, and then leaves the bus or dies. Returns the copy.
+fn leave_a_copy(options: &Options, end: &str) -> Killed {
+    forked(|tell| {
+        let Ok(bus) = Bus::open(options.clone()) else { return };
+        // SAFETY: as above.
+        let copy = unsafe { libc::fork() };
+        if copy == 0 {
+            loop {
+                std::thread::park();
+            }
+        }
+        if end == "leaves" {
+            drop(bus);
+        }
+        tell(copy);
+        // SAFETY: of this process, at once; what it has open goes with it.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+    })
+}
+
+/// A process that has the bus open until it is killed.
+fn stay(options: &Options) -> Killed {
+    forked(|tell| {
+        let Ok(_bus) = Bus::open(options.clone()) else { return };
+        tell(std::process::id() as i32);
+        loop {
+            std::thread::park();
+        }
+    })
+}
+
+/// What a copy of a former member still has mapped says that it is closed.
+#[test]
+fn a_forked_copy_of_who_left_or_died_is_not_said_to_have_the_bus_that_has_its_name_now() {
+    for end in ["leaves", "is killed"] {
+        let options = Options::new(format!("fork-copy-{}", std::process::id()));
+        let _copy = leave_a_copy(&options, end);
+        let owner = stay(&options);
+        let uid = rustix::process::geteuid().as_raw();
+        let folder = Path::new("/dev/shm").join(format!("slabcast-{uid}")).join(&options.name);
+        let memory = std::fs::read_to_string(folder.join("segment")).expect("a pointer");
+        std::fs::remove_file(format!("/dev/shm{memory}")).expect("removed");
+        std::fs::remove_dir_all(&folder).expect("removed");
+        match Bus::open(options) {
+            Err(OpenError::InUse { pid }) => assert_eq!(pid, Some(owner.0 as u32), "it {end}"),
+            other => panic!("{other:?}, when it {end}"),
+        }
     }
 }
