@@ -11,6 +11,7 @@ use super::interest::Interest;
 use super::publisher::Publisher;
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
+use super::spin::Spin;
 use super::stats::{Counters, Stats};
 use crate::error::{Gap, OpenError, TopicError};
 use crate::layout::{Corrupt, MemberState, NAME_MAX};
@@ -34,6 +35,7 @@ pub(crate) struct Attachment {
     pub(super) publisher: Publisher,
     pub(super) reader: Reader,
     interest: Interest,
+    spin: Spin,
     pub(super) fanout: Fanout,
     pub(super) clock: Clock,
     pub(super) ahead: Ahead,
@@ -84,6 +86,7 @@ impl Attachment {
             publisher: Publisher::new(index, number, std::process::id()),
             reader,
             interest: Interest::default(),
+            spin: Spin::new(options.spin),
             fanout: Fanout::default(),
             clock: Clock::default(),
             ahead: Ahead::default(),
@@ -328,15 +331,32 @@ impl Attachment {
         self.reader.is_reading() && self.reader.behind(&self.shared.parts())
     }
 
-    /// Empties the semaphore and arms: look once more before sleeping.
-    pub fn arm(&mut self) {
+    /// The way to sleep, with a spin of at most `most`. True: there is something to drain first, and nobody needs to post.
+    /// False: armed (R9), so that who waits now is woken. Left: there is nobody to be woken.
+    pub fn fall_asleep(&mut self, most: Duration) -> bool {
+        let Some(membership) = &self.membership else { return false };
+        let Attachment { shared, reader, interest, spin, .. } = self;
+        let parts = shared.parts();
+        spin.fall_asleep(&parts, reader, &membership.semaphore, most, |reader| reader.meets(&parts, interest))
+    }
+    /// How long it looks before it sleeps.
+    #[cfg(feature = "node")]
+    pub fn set_spin(&mut self, budget: Duration) {
+        self.spin.budget = budget;
+    }
+    #[cfg(feature = "node")]
+    pub fn spins(&self) -> bool {
+        !self.spin.budget.is_zero()
+    }
+    /// Takes every post there is. Only awake: a post that is taken must not be what a sleeper waits for.
+    #[cfg(feature = "node")]
+    pub fn take_posts(&mut self) {
+        self.disarm();
         if let Some(membership) = &self.membership {
             membership.semaphore.empty();
-            step("sleep: emptied");
-            self.reader.arm(&self.shared.parts());
         }
     }
-    pub fn disarm(&mut self) {
+    fn disarm(&mut self) {
         if self.membership.is_some() {
             self.reader.disarm(&self.shared.parts());
         }

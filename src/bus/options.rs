@@ -1,5 +1,6 @@
 //! What one can choose when opening a bus, with limits and defaults.
 
+use super::spin::SPIN_MAX;
 use crate::error::OpenError;
 use crate::layout::{MEMBERS_MAX, Sizes};
 use std::time::Duration;
@@ -32,6 +33,9 @@ pub struct Options {
     pub stall_timeout: Option<Duration>,
     /// Bytes of its own messages a bus takes in while it waits for room to publish; default 16 MiB.
     pub inbox: usize,
+    /// How long [`Bus::recv`](crate::Bus::recv) looks before it sleeps, latency for CPU: at most 1 ms, default none. Only while
+    /// messages tend to come within it, and there are as many cores as readers that are awake.
+    pub spin: Duration,
     /// Permissions of the segment: 0o600 (default), or 0o660 to share it with the group.
     pub mode: u32,
     /// Told to others as the thread of this member; 0, the default, is the main thread.
@@ -49,6 +53,7 @@ impl Options {
             members: MEMBERS,
             stall_timeout: Some(STALL_TIMEOUT),
             inbox: INBOX,
+            spin: Duration::ZERO,
             mode: 0o600,
             thread: 0,
         }
@@ -77,6 +82,9 @@ impl Options {
         }
         if !(1..=MEMBERS_MAX).contains(&self.members) {
             return no("members", format!("1 to {MEMBERS_MAX}"));
+        }
+        if self.spin > SPIN_MAX {
+            return no("spin", format!("0 to {} us", SPIN_MAX.as_micros()));
         }
         if self.mode != 0o600 && self.mode != 0o660 {
             return no("mode", "0o600 or 0o660".into());

@@ -33,6 +33,20 @@ pub(crate) trait Sink {
     fn discard(&mut self);
 }
 
+/// Positions a look passes at the most.
+const PASSED_AT_ONCE: u64 = 8192;
+
+/// Takes nothing: the drain ends before the first frame of interest.
+struct Nothing;
+
+impl Sink for Nothing {
+    fn fits(&mut self, _len: usize) -> bool {
+        false
+    }
+    fn take(&mut self, _head: &Head, _copy: impl FnOnce(&mut [u8])) {}
+    fn discard(&mut self) {}
+}
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Drained {
@@ -99,6 +113,9 @@ impl Reader {
     pub fn cursor(&self) -> u64 {
         self.cursor
     }
+    pub fn index(&self) -> u32 {
+        self.index
+    }
 
     /// Begins to hold the publishers back, from the tail on; also after having been cut off. Twice `floor()`: a
     /// publisher that computed its limit before it could see this reader may have reserved above the first.
@@ -158,6 +175,13 @@ impl Reader {
     /// Whether the tail stands past what was read.
     pub fn behind(&self, parts: &Parts<'_>) -> bool {
         parts.tail.load(Acquire) > self.cursor
+    }
+
+    /// Whether there is something for this reader: messages of interest, or what a drain would tell. Passes what is not.
+    pub fn meets(&mut self, parts: &Parts<'_>, interest: &mut Interest) -> bool {
+        self.is_reading()
+            && self.behind(parts)
+            && self.drain(parts, interest, PASSED_AT_ONCE, &mut Nothing) != Drained::All
     }
 
     /// Copies the frames of interest into `sink`, from the cursor to the tail, at most `budget` positions.

@@ -172,15 +172,10 @@ impl Hot {
         }
     }
 
-    /// Empties the semaphore and arms. 1: asleep; 0: there is something to drain first.
+    /// 1: asleep; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return 1 };
-        attachment.arm();
-        if attachment.is_behind() {
-            attachment.disarm();
-            return 0;
-        }
-        1
+        u32::from(!attachment.fall_asleep(Duration::ZERO))
     }
 
     /// Awake: nobody needs to post.

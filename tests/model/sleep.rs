@@ -1,7 +1,7 @@
 //! Falling asleep while others publish. Nothing ticks here: a lost post is a deadlock.
 
 use super::bench::{Heap, Listener, explore, publish_and_post, publisher_with_room, spawn, topic};
-use crate::bus::inside::Fanout;
+use crate::bus::inside::{Fanout, Reader, Spin};
 use crate::segment::Place;
 use crate::sync::Ordering::{Acquire, SeqCst};
 use crate::wake::Semaphore;
@@ -31,14 +31,24 @@ fn publish_in_a_thread(heap: &Arc<Heap>, index: u32, messages: u64) -> JoinHandl
     })
 }
 
-fn sleep_until_all_came(heap: &Heap, listener: &mut Listener, semaphore: &Semaphore, messages: usize) {
+/// As the callers of `Spin::fall_asleep` do.
+fn sleep_until_all_came(
+    heap: &Heap,
+    listener: &mut Listener,
+    semaphore: &Semaphore,
+    spin: Duration,
+    messages: usize,
+) {
     let parts = heap.parts();
+    let mut spin = Spin::new(spin);
     while listener.got.len() < messages {
-        semaphore.empty();
-        listener.reader.arm(&parts);
-        if !listener.drain(&parts) {
+        let Listener { reader, interest, .. } = &mut *listener;
+        let look = |reader: &mut Reader| reader.meets(&parts, interest);
+        if !spin.fall_asleep(&parts, reader, semaphore, Duration::MAX, look) {
             semaphore.wait(Duration::MAX);
+            reader.disarm(&parts);
         }
+        listener.drain(&parts);
     }
     listener.finish(&parts, 0);
 }
@@ -51,7 +61,7 @@ fn a_reader_falls_asleep_while_one_publishes_twice() {
         let mut listener = Listener::join(&heap.parts(), 1);
         heap.table().set_subscriber(topic(0), 1, true);
         let thread = publish_in_a_thread(&heap, 0, 2);
-        sleep_until_all_came(&heap, &mut listener, &semaphore, 2);
+        sleep_until_all_came(&heap, &mut listener, &semaphore, Duration::ZERO, 2);
         thread.join().expect("the publisher");
     });
 }
@@ -64,10 +74,40 @@ fn a_reader_falls_asleep_while_two_publish() {
         let mut listener = Listener::join(&heap.parts(), 2);
         heap.table().set_subscriber(topic(0), 2, true);
         let threads = [0, 1].map(|index| publish_in_a_thread(&heap, index, 1));
-        sleep_until_all_came(&heap, &mut listener, &semaphore, 2);
+        sleep_until_all_came(&heap, &mut listener, &semaphore, Duration::ZERO, 2);
         for thread in threads {
             thread.join().expect("a publisher");
         }
+    });
+}
+
+/// Not armed, it looks, and then is on its way to sleep; nobody posted meanwhile.
+#[test]
+fn a_reader_spins_and_falls_asleep_while_one_publishes() {
+    explore("spin, one publisher", 3, || {
+        let heap = Arc::new(Heap::new(16, 2, 1).with_topics());
+        let semaphore = semaphore(1);
+        let mut listener = Listener::join(&heap.parts(), 1);
+        heap.table().set_subscriber(topic(0), 1, true);
+        let thread = publish_in_a_thread(&heap, 0, 1);
+        sleep_until_all_came(&heap, &mut listener, &semaphore, Duration::MAX, 1);
+        thread.join().expect("the publisher");
+    });
+}
+
+/// Asleep, it is brought to look by something else, as an event loop is by a timer: it spins, and sleeps anew.
+#[test]
+fn a_sleeper_spins_anew_while_one_publishes() {
+    explore("spin asleep", 3, || {
+        let heap = Arc::new(Heap::new(16, 2, 1).with_topics());
+        let parts = heap.parts();
+        let semaphore = semaphore(1);
+        let mut listener = Listener::join(&parts, 1);
+        heap.table().set_subscriber(topic(0), 1, true);
+        listener.reader.arm(&parts);
+        let thread = publish_in_a_thread(&heap, 0, 1);
+        sleep_until_all_came(&heap, &mut listener, &semaphore, Duration::MAX, 1);
+        thread.join().expect("the publisher");
     });
 }
 

@@ -3,6 +3,7 @@
 
 const publisher = 'src/bus/publisher.rs'
 const reader = 'src/bus/reader.rs'
+const spin = 'src/bus/spin.rs'
 const fanout = 'src/bus/fanout.rs'
 const slab = 'src/slab.rs'
 const ring = 'src/ring.rs'
@@ -29,6 +30,9 @@ const numbersTwo = 'model::reading::a_subscriber_learns_its_first_number_while_t
 const sleep = 'model::sleep::a_reader_falls_asleep_while_one_publishes_twice'
 const sleepTwo = 'model::sleep::a_reader_falls_asleep_while_two_publish'
 const subscribeAsleep = 'model::sleep::a_sleeper_subscribes_to_one_more_topic'
+const spins = 'model::sleep::a_reader_spins_and_falls_asleep_while_one_publishes'
+const spinsAnew = 'model::sleep::a_sleeper_spins_anew_while_one_publishes'
+const lookArmed = 'if look(reader) {\n            reader.disarm(parts);'
 const retired = 'model::topics::a_topic_is_retired_while_a_publisher_is_in_flight'
 const table = 'property::registry::the_table_is_what_a_map_says_whoever_dies_at_whatever_step'
 const reused = 'model::topics::a_helper_is_late_for_a_topic_whose_entry_was_reused'
@@ -337,8 +341,8 @@ export const mutants = [
     rule: 'R9',
     name: 'asleep again in the same epoch',
     file: reader,
-    find: 'self.epoch = self.epoch.wrapping_add(1) | 1;',
-    replace: 'self.epoch |= 1;',
+    find: 'self.epoch = self.epoch.wrapping_add(1);',
+    replace: 'self.epoch -= 1;',
     test: sleep,
   },
   {
@@ -360,10 +364,35 @@ export const mutants = [
   {
     rule: 'R9',
     name: 'no look between arming and sleeping, in the real caller',
-    file: 'src/bus/mod.rs',
-    find: 'if self.at.is_behind() {\n                self.at.disarm();',
-    replace: 'if false {\n                self.at.disarm();',
+    file: spin,
+    find: lookArmed,
+    replace: 'if false && look(reader) {\n            reader.disarm(parts);',
     test: 'bus::tests::a_sleeper_misses_no_wake_up',
+  },
+  {
+    rule: 'R9 spin',
+    name: 'no look after the spin but in it',
+    file: spin,
+    find: lookArmed,
+    replace: 'if !spins && look(reader) {\n            reader.disarm(parts);',
+    test: spins,
+  },
+  {
+    rule: 'R9 spin',
+    name: 'sleeps unarmed after a spin in vain',
+    file: spin,
+    find: '        semaphore.empty();\n        step("sleep: emptied");\n',
+    replace: '        if spins {\n            return false;\n        }\n        semaphore.empty();\n',
+    test: spins,
+  },
+  {
+    rule: 'R9 spin',
+    name: 'a sleeper that spins sleeps on in its epoch, with the semaphore emptied',
+    file: spin,
+    find: '            reader.disarm(parts);\n        }\n        if look(reader) {\n            return true;',
+    replace: '        }\n        if look(reader) {\n            return true;',
+    also: [{ find: '        reader.arm(parts);\n', replace: '        if !reader.is_armed() { reader.arm(parts); }\n' }],
+    test: spinsAnew,
   },
   {
     rule: 'R10',

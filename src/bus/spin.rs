@@ -1,0 +1,243 @@
+//! The way to sleep: a look at the tail for as long as that pays (the option `spin`), then R9. Both faces take it.
+//!
+//! A spin is latency bought with CPU. It pays where messages tend to come within it, so its share of finds is kept, and where
+//! it falls low it rests. It needs a core of its own: with more awake readers than cores it would take the time of those it
+//! waits for. It yields all the while, for others that the bus does not know.
+//!
+//! While it looks the member is not armed, and publishers spare the post. Whoever does not come here before it blocks must not
+//! leave a member unarmed.
+
+use super::reader::Reader;
+use crate::layout::{MemberState, Parts};
+use crate::sync::Ordering::Acquire;
+use crate::sync::step;
+use crate::wake::{Semaphore, asleep};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The longest spin there may be: others of the event loop wait for it.
+pub(crate) const SPIN_MAX: Duration = Duration::from_millis(1);
+/// Looks between two yields.
+#[cfg(not(loom))]
+const POLLS: u32 = 32;
+/// How long it holds what was counted of those awake: a look at each member is not for every spin.
+const COUNTED_FOR: Duration = Duration::from_millis(1);
+
+#[derive(Debug)]
+pub(crate) struct Spin {
+    /// Zero: none.
+    pub budget: Duration,
+    habit: Habit,
+    crowd: Crowd,
+}
+
+impl Spin {
+    pub fn new(budget: Duration) -> Spin {
+        Spin { budget, habit: Habit::default(), crowd: Crowd::default() }
+    }
+
+    /// Looks, for at most `most`; then empties, arms and looks once more (R9). True: `look` found something, and nobody needs
+    /// to post. False: armed; who waits now is posted to. Who was armed and is not to spin stays so.
+    pub fn fall_asleep(
+        &mut self,
+        parts: &Parts<'_>,
+        reader: &mut Reader,
+        semaphore: &Semaphore,
+        most: Duration,
+        mut look: impl FnMut(&mut Reader) -> bool,
+    ) -> bool {
+        let budget = self.budget.min(most);
+        let spins = reader.is_reading()
+            && !budget.is_zero()
+            && self.habit.spins()
+            && !self.crowd.is_there(parts, reader.index());
+        if reader.is_armed() {
+            if !spins {
+                return false;
+            }
+            reader.disarm(parts);
+        }
+        if look(reader) {
+            return true;
+        }
+        if spins {
+            let found = poll(budget, || look(reader));
+            self.habit.learn(found);
+            if found {
+                return true;
+            }
+        }
+        semaphore.empty();
+        step("sleep: emptied");
+        reader.arm(parts);
+        if look(reader) {
+            reader.disarm(parts);
+            return true;
+        }
+        false
+    }
+}
+
+/// Looks for that long: nothing is said about a look after it.
+#[cfg(not(loom))]
+fn poll(budget: Duration, mut look: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    loop {
+        for _ in 0..POLLS {
+            if look() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if start.elapsed() >= budget {
+            return false;
+        }
+        // Whoever is to publish may wait for this core.
+        thread::yield_now();
+    }
+}
+
+/// In a model there is no time: twice.
+#[cfg(loom)]
+fn poll(_budget: Duration, mut look: impl FnMut() -> bool) -> bool {
+    look() || look()
+}
+
+/// Whether spins pay, by the share of the last ones that found something. A find now and then is enough, for a spin costs less
+/// than a sleep and a post; none for long, and it rests, for longer each time.
+#[derive(Debug)]
+struct Habit {
+    /// Of `Habit::ALL`; each spin counts an eighth.
+    share: u32,
+    /// Ways to sleep without a spin that are left.
+    rest: u32,
+    next_rest: u32,
+}
+
+impl Habit {
+    const ALL: u32 = 1 << 16;
+    /// Below it, it rests.
+    const LEAST: u32 = Self::ALL / 8;
+    /// After a rest: half a dozen spins in vain, and it rests again. Several, for finds may come with every other one.
+    const TRIAL: u32 = Self::ALL / 4;
+    const REST_MIN: u32 = 16;
+    const REST_MAX: u32 = 1024;
+
+    fn spins(&mut self) -> bool {
+        let rests = self.rest > 0;
+        self.rest = self.rest.saturating_sub(1);
+        !rests
+    }
+
+    fn learn(&mut self, found: bool) {
+        self.share -= self.share / 8;
+        if found {
+            self.share += Self::ALL / 8;
+            self.next_rest = Self::REST_MIN;
+        } else if self.share < Self::LEAST {
+            self.share = Self::TRIAL;
+            self.rest = self.next_rest;
+            self.next_rest = (2 * self.next_rest).min(Self::REST_MAX);
+        }
+    }
+}
+
+impl Default for Habit {
+    fn default() -> Habit {
+        Habit { share: Self::ALL, rest: 0, next_rest: Self::REST_MIN }
+    }
+}
+
+/// Whether more members are awake than cores are there.
+#[derive(Debug, Default)]
+struct Crowd {
+    is_there: bool,
+    counted: Option<Instant>,
+}
+
+impl Crowd {
+    fn is_there(&mut self, parts: &Parts<'_>, me: u32) -> bool {
+        let cores = cores();
+        // A model knows no time, and has no cores.
+        if cfg!(loom) {
+            return false;
+        }
+        if self.counted.is_none_or(|at| at.elapsed() >= COUNTED_FOR) {
+            self.is_there = are_more_awake(parts, me, cores);
+            self.counted = Some(Instant::now());
+        }
+        self.is_there
+    }
+}
+
+/// Whether those that read and do not sleep are more than that, `me` among them. Who only publishes cannot be told from who
+/// does nothing.
+fn are_more_awake(parts: &Parts<'_>, me: u32, most: usize) -> bool {
+    let others = parts.members.iter().enumerate().filter(|(index, member)| {
+        let state = MemberState(member.identity.state.load(Acquire));
+        *index != me as usize && state.is_reading() && asleep(member).is_none()
+    });
+    others.take(most).count() == most
+}
+
+/// Those this process may run on.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, |cores| cores.get()))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// Of `ways` to sleep, which spin, each finding something or not.
+    fn spins(habit: &mut Habit, ways: usize, mut finds: impl FnMut(usize) -> bool) -> usize {
+        let mut spins = 0;
+        for way in 0..ways {
+            if habit.spins() {
+                spins += 1;
+                habit.learn(finds(way));
+            }
+        }
+        spins
+    }
+
+    #[test]
+    fn spins_in_vain_become_rare() {
+        let mut habit = Habit::default();
+        let first = spins(&mut habit, 100, |_| false);
+        assert!((10..60).contains(&first), "{first} of the first 100");
+        spins(&mut habit, 10_000, |_| false);
+        let later = spins(&mut habit, 100_000, |_| false);
+        assert!((100..1000).contains(&later), "{later} of 100,000");
+    }
+
+    #[test]
+    fn every_other_spin_in_vain_is_worth_it() {
+        assert_eq!(spins(&mut Habit::default(), 10_000, |way| way % 2 == 0), 10_000);
+    }
+
+    #[test]
+    fn who_rested_long_spins_again_soon_after_finds_are_back() {
+        let mut habit = Habit::default();
+        spins(&mut habit, 100_000, |_| false);
+        spins(&mut habit, Habit::REST_MAX as usize + 1, |_| true);
+        assert_eq!(spins(&mut habit, 1000, |_| true), 1000);
+    }
+
+    #[test]
+    fn a_spin_ends_with_its_budget_or_with_what_it_finds() {
+        let mut looks = 0;
+        let start = Instant::now();
+        assert!(!poll(SPIN_MAX, || {
+            looks += 1;
+            false
+        }));
+        assert!(start.elapsed() >= SPIN_MAX && looks >= POLLS, "{looks} looks");
+        assert!(poll(Duration::from_secs(60), || {
+            looks -= 1;
+            looks == 0
+        }));
+    }
+}
