@@ -34,6 +34,7 @@ class Bus extends EventEmitter {
     this.#port = {
       outbox: options.outbox,
       stallTimeout: options.stallTimeout,
+      spin: options.spin,
       holdsProcess: () => this.#referenced && this.#holding > 0,
       has: (subscription) => this.#subscriptions.has(subscription),
       drained: () => this.#drained(),

@@ -23,6 +23,8 @@ class Membership {
   #tick
   #referenced = false
   #lost
+  /** The longest of its handles. */
+  #spin = 0
 
   closed = false
 
@@ -44,6 +46,7 @@ class Membership {
 
   add(handle) {
     this.#handles.add(handle)
+    this.#spinChanged()
   }
 
   /** Takes a handle off; the last one ends the membership. True: it has ended. */
@@ -51,6 +54,7 @@ class Membership {
     this.#handles.delete(handle)
     this.#publishing.forget(handle)
     if (this.#handles.size === 0) this.#close()
+    else this.#spinChanged()
     return this.closed
   }
 
@@ -144,6 +148,14 @@ class Membership {
     clearInterval(this.#tick)
     this.#publishing.close()
     this.#member.close()
+  }
+
+  #spinChanged() {
+    let spin = 0
+    for (const handle of this.#handles) spin = Math.max(spin, handle.spin)
+    if (this.closed || spin === this.#spin) return
+    this.#spin = spin
+    this.#member.setSpin(spin)
   }
 
   #wake = () => {

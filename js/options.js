@@ -10,8 +10,11 @@ const DEFAULTS = {
   size: 16 * MiB,
   stallTimeout: 2000,
   outbox: 16 * MiB,
+  spin: 0,
   mode: 0o600,
 }
+/** In us: what else the event loop has to do waits for it. */
+const SPIN_MAX = 1000
 const UNITS = { '': 1, b: 1, k: 1024, kb: 1024, m: MiB, mb: MiB, g: 1024 * MiB, gb: 1024 * MiB }
 
 function object(name, value) {
@@ -78,7 +81,6 @@ function notYet(options, names) {
 function openOptions(value) {
   const options = object('options', value)
   const { size, maxMessage, topics, members, stallTimeout, outbox, spin, mode } = options
-  if (spin !== undefined && integer('options.spin', spin, 0, 1e6) !== 0) notYet(options, ['spin'])
   const checked = {
     name: options.name === undefined ? undefined : busName('options.name', options.name),
     size: size === undefined ? undefined : bytes('options.size', size, 64 * 1024, 64 * 1024 * MiB),
@@ -87,6 +89,7 @@ function openOptions(value) {
     members: members === undefined ? undefined : integer('options.members', members, 1, 4096),
     stallTimeout: milliseconds('options.stallTimeout', stallTimeout ?? DEFAULTS.stallTimeout),
     outbox: bytes('options.outbox', outbox ?? DEFAULTS.outbox, 0, Number.MAX_SAFE_INTEGER),
+    spin: integer('options.spin', spin ?? DEFAULTS.spin, 0, SPIN_MAX),
     mode: integer('options.mode', mode ?? DEFAULTS.mode, 0, 0o7777),
   }
   if (maxMessage !== undefined) {

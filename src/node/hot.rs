@@ -14,6 +14,7 @@
 #![allow(unsafe_code)]
 
 use super::arrays::{Array, adopt, give_back, memory_of};
+use super::wakeup::{Look, Wakeup};
 use crate::bus::{Attachment, Drained, Head, Refused, Sink, TopicRef};
 use crate::registry::TopicId;
 use napi::bindgen_prelude::Object;
@@ -23,7 +24,7 @@ use std::ffi::c_void;
 use std::iter::once;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
 /// Results of `publish` and `publishFrom`.
@@ -58,6 +59,12 @@ pub(super) struct Hot {
     meta: Array<f64>,
     bytes: Array<u8>,
     scratch: Array<u8>,
+    /// What looks before the loop blocks; with a spin alone.
+    looker: Option<Weak<dyn Wakeup>>,
+    /// A look found what JavaScript is called for: the semaphore need not be looked at.
+    found: bool,
+    /// There may be posts that nobody has taken.
+    posted: bool,
 }
 
 impl Hot {
@@ -68,6 +75,9 @@ impl Hot {
             meta: Array::default(),
             bytes: Array::default(),
             scratch: Array::default(),
+            looker: None,
+            found: false,
+            posted: false,
         }
     }
 
@@ -172,14 +182,42 @@ impl Hot {
         }
     }
 
-    /// 1: asleep; 0: there is something to drain first.
+    /// 1: asleep, or looks before the loop blocks; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return 1 };
-        u32::from(!attachment.fall_asleep(Duration::ZERO))
+        let looker = self.looker.as_ref().filter(|_| attachment.spins()).and_then(Weak::upgrade);
+        if !looker.is_some_and(|looker| looker.look_first()) {
+            return u32::from(!attachment.fall_asleep(Duration::ZERO));
+        }
+        if attachment.is_behind() {
+            return 0;
+        }
+        // Left there, they would call JavaScript in each turn until it sleeps.
+        if std::mem::take(&mut self.posted) {
+            attachment.take_posts();
+        }
+        1
+    }
+
+    /// The loop is about to block: looks, for at most that long, and else is asleep.
+    pub fn look(&mut self, most: Duration) -> bool {
+        let Some(attachment) = living(&mut self.attachment) else { return false };
+        self.found = attachment.fall_asleep(most);
+        self.found
+    }
+
+    /// How long it looks before it sleeps, if `wakeup` can.
+    pub fn set_spin(&mut self, spin: Duration, wakeup: &Rc<dyn Wakeup>, look: impl FnOnce() -> Look) {
+        let Some(attachment) = living(&mut self.attachment) else { return };
+        attachment.set_spin(spin);
+        if attachment.spins() && self.looker.is_none() && wakeup.look_before_blocking(look()) {
+            self.looker = Some(Rc::downgrade(wakeup));
+        }
     }
 
     /// Awake: nobody needs to post.
     fn rouse(&mut self) -> u32 {
+        self.posted |= !std::mem::take(&mut self.found);
         if let Some(attachment) = living(&mut self.attachment) {
             attachment.rouse();
         }

@@ -79,7 +79,7 @@ pub struct Facts {
 #[napi]
 pub struct Member {
     hot: Rc<RefCell<Hot>>,
-    wakeup: Box<dyn Wakeup>,
+    wakeup: Rc<dyn Wakeup>,
 }
 
 #[napi]
@@ -232,6 +232,19 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn set_ref(&self, referenced: bool) {
         self.wakeup.set_ref(referenced);
+    }
+
+    /// How long, in us, this thread looks before it sleeps. Without effect where only a thread can wait.
+    #[napi(catch_unwind)]
+    pub fn set_spin(&self, micros: u32) {
+        let hot = Rc::downgrade(&self.hot);
+        // Borrowed only if the process is being ended from inside a call.
+        let look = move |most| {
+            let hot = hot.upgrade();
+            hot.is_some_and(|hot| hot.try_borrow_mut().is_ok_and(|mut hot| hot.look(most)))
+        };
+        let spin = Duration::from_micros(micros.into());
+        self.hot.borrow_mut().set_spin(spin, &self.wakeup, || Box::new(look));
     }
 
     /// Leaves the bus and gives back what it held; nothing is woken any more. Idempotent.

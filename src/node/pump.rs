@@ -7,21 +7,34 @@
 //! `napi_env` until then. A synchronous hook cannot wait for the close callback, and a handle left in a
 //! worker's loop aborts the process. `process.exit()` of the main thread announces nothing at all; there a
 //! destructor steps in, see `ending.rs`.
+//!
+//! For those who spin it has two more handles. What libuv does in one turn of the loop is why:
+//!
+//! ```text
+//! idle      the handle's being active is all: the loop will not block in this turn
+//! prepare   idle off; look, for at most as long as the loop would block; found: idle on, and the function
+//! poll      blocks, unless something is due: libuv asks for that only now
+//! ```
+//!
+//! So a loop that blocks has looked, and what was found is served in the same turn without a system call. After it the loop
+//! turns without blocking, and so serves timers and sockets between two looks. Neither handle keeps it alive.
 #![allow(unsafe_code)]
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, OnceCell, UnsafeCell};
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::rc::Rc;
+use std::time::Duration;
 
-use napi::sys;
+use napi::sys::{self, uv_loop_s};
 
 use super::ending::{self, AtExit, OnClosed};
 use super::listener::Listener;
 use super::uv::{self, Uv};
-use super::wakeup::Wakeup;
+use super::wakeup::{Look, Wakeup};
 
 /// A polled descriptor. Lives on the thread of its environment (it is not `Send`).
 pub struct Pump {
@@ -43,20 +56,19 @@ impl Pump {
         on_closed: Box<dyn FnOnce()>,
     ) -> Result<Pump, String> {
         let uv = uv::available()?;
-        // SAFETY: no preconditions; libuv answers for the handle type it knows under this number.
-        let size = unsafe { (uv.handle_size)(uv::POLL) };
-        let mut memory = Vec::new();
-        memory.resize_with(size.div_ceil(size_of::<u128>()), UnsafeCell::default);
         let shared = Rc::new(Shared {
             uv,
-            memory: memory.into_boxed_slice(),
+            event_loop: Cell::new(null_mut()),
+            poll: Memory::of(uv, uv::POLL),
+            turns: OnceCell::new(),
+            open: Cell::new(0),
             // SAFETY: passed on from this function's own contract.
             js: Cell::new(Some(unsafe { Listener::new(env, on_readable)? })),
             hook: Cell::new(null_mut()),
             closing: Cell::new(false),
             on_closed: OnClosed::new(on_closed),
         });
-        let handle = shared.handle();
+        let handle = shared.poll.handle();
         let data = Rc::into_raw(shared.clone()).cast_mut().cast::<c_void>();
         let give_up = |what: String| {
             shared.on_closed.forget();
@@ -80,6 +92,7 @@ impl Pump {
             return give_up(format!("cannot reach the event loop (napi status {status})"));
         }
         shared.hook.set(hook);
+        shared.event_loop.set(event_loop);
 
         // SAFETY: `handle` is zeroed memory of the size libuv asked for, and the loop belongs to this thread.
         let status = unsafe { (uv.poll_init)(event_loop, handle, fd) };
@@ -87,6 +100,7 @@ impl Pump {
             return give_up(explain(status));
         }
         // From here on libuv knows the handle: only its close callback may give things back.
+        shared.open.set(1);
         // SAFETY: `handle` is initialised and `data` is valid until its close callback.
         let status = unsafe {
             (uv.handle_set_data)(handle, data);
@@ -111,7 +125,39 @@ impl Wakeup for Pump {
         let uv = self.shared.uv;
         let change = if referenced { uv.ref_ } else { uv.unref };
         // SAFETY: the handle was initialised by `start` and is not closing.
-        unsafe { change(self.shared.handle()) }
+        unsafe { change(self.shared.poll.handle()) }
+    }
+
+    fn look_before_blocking(&self, look: Look) -> bool {
+        let shared = &*self.shared;
+        if shared.closing.get() || shared.turns.get().is_some() {
+            return false;
+        }
+        let uv = shared.uv;
+        let turns = shared.turns.get_or_init(|| Turns {
+            look,
+            prepare: Memory::of(uv, uv::PREPARE),
+            idle: Memory::of(uv, uv::IDLE),
+        });
+        let (event_loop, data) = (shared.event_loop.get(), std::ptr::from_ref(shared).cast_mut().cast());
+        let (prepare, idle) = (turns.prepare.handle(), turns.idle.handle());
+        // SAFETY: zeroed memory of the sizes libuv asked for, on this thread's loop. The count that `data` stands for is given
+        // back when all three handles are closed. These calls do not fail.
+        unsafe {
+            (uv.prepare_init)(event_loop, prepare);
+            (uv.idle_init)(event_loop, idle);
+            for handle in [prepare, idle] {
+                (uv.handle_set_data)(handle, data);
+                (uv.unref)(handle);
+            }
+            (uv.prepare_start)(prepare, on_prepare);
+        }
+        shared.open.set(3);
+        true
+    }
+
+    fn look_first(&self) -> bool {
+        self.shared.keep_turning()
     }
 
     /// `on_closed` follows from the event loop.
@@ -129,12 +175,41 @@ impl Drop for Pump {
     }
 }
 
-/// What the pump and its handle have in common. The handle owns one count from `start` until [`finish`].
+/// The memory of one of libuv's handles. `UnsafeCell`, because libuv writes to it behind shared references; `u128` for its
+/// alignment.
+struct Memory(Box<[UnsafeCell<u128>]>);
+
+impl Memory {
+    fn of(uv: &Uv, kind: c_int) -> Memory {
+        // SAFETY: no preconditions; libuv answers for the handle type it knows under this number.
+        let size = unsafe { (uv.handle_size)(kind) };
+        let mut memory = Vec::new();
+        memory.resize_with(size.div_ceil(size_of::<u128>()), UnsafeCell::default);
+        Memory(memory.into_boxed_slice())
+    }
+
+    fn handle(&self) -> *mut uv::Handle {
+        self.0.as_ptr().cast_mut().cast()
+    }
+}
+
+/// What looks before the loop blocks.
+struct Turns {
+    look: Look,
+    prepare: Memory,
+    /// Active: the loop does not block, and so comes to look again.
+    idle: Memory,
+}
+
+/// What the pump and its handles have in common. The handles own one count together, from `start` until [`finish`].
 struct Shared {
     uv: &'static Uv,
-    /// The `uv_poll_t`. `UnsafeCell`, because libuv writes to it behind shared references; `u128` for its
-    /// alignment.
-    memory: Box<[UnsafeCell<u128>]>,
+    event_loop: Cell<*mut uv_loop_s>,
+    poll: Memory,
+    /// Only for those who spin.
+    turns: OnceCell<Turns>,
+    /// Handles whose close callbacks have not come.
+    open: Cell<u32>,
     /// `None` once given back.
     js: Cell<Option<Listener>>,
     hook: Cell<sys::napi_async_cleanup_hook_handle>,
@@ -143,15 +218,42 @@ struct Shared {
 }
 
 impl Shared {
-    fn handle(&self) -> *mut uv::Handle {
-        self.memory.as_ptr().cast_mut().cast()
+    fn close(&self) {
+        if self.closing.replace(true) {
+            return;
+        }
+        let turns = self.turns.get().map(|turns| [turns.prepare.handle(), turns.idle.handle()]);
+        for handle in turns.into_iter().flatten().chain([self.poll.handle()]) {
+            // libuv forgets the descriptor, and events it has already fetched for it, before this returns.
+            // SAFETY: initialised where it was made, and `closing` lets nobody get here twice.
+            unsafe { (self.uv.close)(handle, on_close) }
+        }
     }
 
-    fn close(&self) {
-        if !self.closing.replace(true) {
-            // libuv forgets the descriptor, and events it has already fetched for it, before this returns.
-            // SAFETY: initialised by `start`, and `closing` lets nobody get here twice.
-            unsafe { (self.uv.close)(self.handle(), on_close) }
+    /// The loop does not block in its next turn, or in this one if that has not come to it. False: it does not look.
+    fn keep_turning(&self) -> bool {
+        let Some(turns) = self.turns.get().filter(|_| !self.closing.get()) else { return false };
+        // SAFETY: initialised and not closing. Again: without effect.
+        unsafe { (self.uv.idle_start)(turns.idle.handle(), on_idle) == 0 }
+    }
+
+    /// Whether the function is to be called before the loop blocks.
+    fn look(&self) -> bool {
+        let Some(turns) = self.turns.get().filter(|_| !self.closing.get()) else { return false };
+        // SAFETY: as above; the loop is this thread's. Our own idle handle is not what keeps it from blocking.
+        let timeout = unsafe {
+            (self.uv.idle_stop)(turns.idle.handle());
+            (self.uv.backend_timeout)(self.event_loop.get())
+        };
+        let most = u64::try_from(timeout).map_or(Duration::MAX, Duration::from_millis);
+        // A panic must not reach libuv; the panic hook has told about it, and the function will meet what was behind it.
+        catch_unwind(AssertUnwindSafe(|| (turns.look)(most))).unwrap_or(true)
+    }
+
+    fn call(&self) {
+        if let Some(listener) = self.js.get() {
+            // SAFETY: on the loop's thread, and `js` is emptied before `release`.
+            unsafe { listener.call() }
         }
     }
 }
@@ -171,19 +273,26 @@ fn explain(status: c_int) -> String {
 
 /// libuv: the descriptor is readable (or failed, which the listener finds when it reads).
 unsafe extern "C" fn on_poll(handle: *mut uv::Handle, _status: c_int, _events: c_int) {
-    let Some(data) = data_of(handle) else { return };
-    // A count of our own keeps the pump whole even if the function runs the loop itself (as deasync does) and
-    // the close callback comes before it returns.
-    // SAFETY: the handle owns a count until its close callback.
-    let shared = unsafe {
-        Rc::increment_strong_count(data.cast::<Shared>());
-        Rc::from_raw(data.cast::<Shared>())
-    };
-    if let Some(listener) = shared.js.get() {
-        // SAFETY: on the loop's thread, and `js` is emptied before `release`.
-        unsafe { listener.call() }
+    // SAFETY: one of libuv's callbacks, with its handle.
+    if let Some(shared) = unsafe { shared_by(handle) } {
+        shared.call();
     }
 }
+
+/// libuv: the loop is about to block, unless something is due.
+unsafe extern "C" fn on_prepare(handle: *mut uv::Handle) {
+    // SAFETY: one of libuv's callbacks, with its handle.
+    if let Some(shared) = unsafe { shared_by(handle) }
+        && shared.look()
+    {
+        // However the function ends, the loop looks again before it blocks.
+        shared.keep_turning();
+        shared.call();
+    }
+}
+
+/// libuv: a turn begins. That it did not block is all that is wanted.
+unsafe extern "C" fn on_idle(_handle: *mut uv::Handle) {}
 
 /// Node: the environment ends. It now runs the loop until `finish` has removed the hook.
 unsafe extern "C" fn on_environment_end(_hook: sys::napi_async_cleanup_hook_handle, data: *mut c_void) {
@@ -192,11 +301,29 @@ unsafe extern "C" fn on_environment_end(_hook: sys::napi_async_cleanup_hook_hand
     shared.close();
 }
 
-/// libuv: the handle is closed and its memory is ours again.
+/// libuv: the handle is closed. The last one: all of their memory is ours again.
 unsafe extern "C" fn on_close(handle: *mut uv::Handle) {
-    if let Some(data) = data_of(handle) {
-        // SAFETY: `data` is the handle's count, and libuv calls this once.
+    let Some(data) = data_of(handle) else { return };
+    // SAFETY: the handles' count is there until the last of them is closed.
+    let open = unsafe { &(*data.cast::<Shared>()).open };
+    open.set(open.get() - 1);
+    if open.get() == 0 {
+        // SAFETY: `data` is the handles' count, and libuv calls this once for each of them.
         unsafe { finish(data) }
+    }
+}
+
+/// A count of the caller's own keeps the pump whole even if the function runs the loop itself (as deasync does) and the last
+/// close callback comes before it returns.
+///
+/// # Safety
+/// In one of libuv's callbacks, with the handle it got, before the close callback.
+unsafe fn shared_by(handle: *mut uv::Handle) -> Option<Rc<Shared>> {
+    let data = data_of(handle)?.cast_const().cast::<Shared>();
+    // SAFETY: the handles own a count until their close callbacks.
+    unsafe {
+        Rc::increment_strong_count(data);
+        Some(Rc::from_raw(data))
     }
 }
 
@@ -209,7 +336,7 @@ fn data_of(handle: *mut uv::Handle) -> Option<*mut c_void> {
 /// Gives everything back. During teardown too the environment is valid here, see the module's head.
 ///
 /// # Safety
-/// On the loop's thread, once; `data` is the count made for the handle, and libuv is done with the handle.
+/// On the loop's thread, once; `data` is the count made for the handles, and libuv is done with them.
 unsafe fn finish(data: *mut c_void) {
     // SAFETY: this function's own contract.
     let shared = unsafe { Rc::from_raw(data.cast_const().cast::<Shared>()) };

@@ -12,7 +12,8 @@ use std::sync::OnceLock;
 
 use napi::sys::uv_loop_s;
 
-/// A `uv_poll_t`, and therefore also a `uv_handle_t`. [`Uv::handle_size`] knows its size, at run time only.
+/// A `uv_poll_t`, `uv_prepare_t` or `uv_idle_t`, and therefore also a `uv_handle_t`. [`Uv::handle_size`] knows its size, at
+/// run time only.
 #[repr(C)]
 pub struct Handle {
     _opaque: [u8; 0],
@@ -20,11 +21,15 @@ pub struct Handle {
 
 /// `uv_poll_cb`: the handle, 0 or a negative errno, the events.
 pub type PollCallback = unsafe extern "C" fn(*mut Handle, c_int, c_int);
+/// `uv_prepare_cb` and `uv_idle_cb`.
+pub type TurnCallback = unsafe extern "C" fn(*mut Handle);
 /// `uv_close_cb`.
 pub type CloseCallback = unsafe extern "C" fn(*mut Handle);
 
-/// `UV_POLL` of `uv_handle_type`; the numbers are part of libuv 1's ABI.
+/// Of `uv_handle_type`; the numbers are part of libuv 1's ABI.
+pub const IDLE: c_int = 6;
 pub const POLL: c_int = 8;
+pub const PREPARE: c_int = 9;
 /// `UV_READABLE` of `uv_poll_event`.
 pub const READABLE: c_int = 1;
 
@@ -35,6 +40,13 @@ pub struct Uv {
     pub handle_get_data: unsafe extern "C" fn(*const Handle) -> *mut c_void,
     pub poll_init: unsafe extern "C" fn(*mut uv_loop_s, *mut Handle, fd: c_int) -> c_int,
     pub poll_start: unsafe extern "C" fn(*mut Handle, events: c_int, PollCallback) -> c_int,
+    pub prepare_init: unsafe extern "C" fn(*mut uv_loop_s, *mut Handle) -> c_int,
+    pub prepare_start: unsafe extern "C" fn(*mut Handle, TurnCallback) -> c_int,
+    pub idle_init: unsafe extern "C" fn(*mut uv_loop_s, *mut Handle) -> c_int,
+    pub idle_start: unsafe extern "C" fn(*mut Handle, TurnCallback) -> c_int,
+    pub idle_stop: unsafe extern "C" fn(*mut Handle) -> c_int,
+    /// How long, in ms, the loop may block as things stand: 0 not at all, or it cannot be told; -1 without end.
+    pub backend_timeout: unsafe extern "C" fn(*const uv_loop_s) -> c_int,
     pub close: unsafe extern "C" fn(*mut Handle, CloseCallback),
     /// Named with the underscore because `ref` is a keyword.
     pub ref_: unsafe extern "C" fn(*mut Handle),
@@ -56,6 +68,12 @@ fn resolve() -> Result<Uv, String> {
             handle_get_data: symbol(c"uv_handle_get_data")?,
             poll_init: symbol(c"uv_poll_init")?,
             poll_start: symbol(c"uv_poll_start")?,
+            prepare_init: symbol(c"uv_prepare_init")?,
+            prepare_start: symbol(c"uv_prepare_start")?,
+            idle_init: symbol(c"uv_idle_init")?,
+            idle_start: symbol(c"uv_idle_start")?,
+            idle_stop: symbol(c"uv_idle_stop")?,
+            backend_timeout: symbol(c"uv_backend_timeout")?,
             close: symbol(c"uv_close")?,
             ref_: symbol(c"uv_ref")?,
             unref: symbol(c"uv_unref")?,

@@ -6,6 +6,8 @@
 //! - The descriptor stays the caller's and must stay open until `close` returns or `on_closed` runs: once, on this thread,
 //!   when the wake-up is closed or its environment ends, possibly from inside the C library's `exit`. `on_closed` must not
 //!   call into Node. After a start that failed it is dropped uncalled.
+//!
+//! The pump alone can also look for itself, for those who spin: what `look_before_blocking` says.
 #![allow(unsafe_code)]
 
 use super::pump::Pump;
@@ -14,11 +16,29 @@ use super::waiter::Waiter;
 use napi::bindgen_prelude::Function;
 use napi::{Env, sys};
 use std::os::fd::RawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Looks, for at most so long, whether the function is to be called though nothing was posted. False: if anything comes from now
+/// on, the descriptor will be readable. It calls neither Node nor libuv.
+pub type Look = Box<dyn Fn(Duration) -> bool>;
 
 /// Lives on the thread of its environment. Dropping closes it.
 pub trait Wakeup {
     /// Whether it keeps the process (or the worker) alive. At first it does not. Without effect once closed.
     fn set_ref(&self, referenced: bool);
+
+    /// Has `look` called whenever the loop is about to block, and then the function if there is something. Once. False: this
+    /// body cannot.
+    fn look_before_blocking(&self, _look: Look) -> bool {
+        false
+    }
+
+    /// From inside the function, or anywhere else on the loop's thread: the loop does not block before it looked. False: it
+    /// does not look at all.
+    fn look_first(&self) -> bool {
+        false
+    }
 
     /// Stops at once: the function is not called any more. May be called from inside it, and again.
     fn close(&self);
@@ -35,12 +55,12 @@ pub unsafe fn start(
     on_readable: sys::napi_value,
     defer: Function<(), ()>,
     on_closed: Box<dyn FnOnce()>,
-) -> Result<Box<dyn Wakeup>, String> {
+) -> Result<Rc<dyn Wakeup>, String> {
     // SAFETY: passed on from this function's own contract.
     unsafe {
         if by_thread || uv::available().is_err() {
-            return Ok(Box::new(Waiter::start(&env, fd, on_readable, defer, on_closed)?));
+            return Ok(Rc::new(Waiter::start(&env, fd, on_readable, defer, on_closed)?));
         }
-        Ok(Box::new(Pump::start(env.raw(), fd, on_readable, on_closed)?))
+        Ok(Rc::new(Pump::start(env.raw(), fd, on_readable, on_closed)?))
     }
 }

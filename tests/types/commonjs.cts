@@ -44,6 +44,9 @@ bus.subscribe('news', 'listener')
 bus.subscribe('news', () => {}, { ekko: true })
 // @ts-expect-error no such mode
 ipc.open({ mode: 0o777 })
+ipc.open({ spin: 20 })
+// @ts-expect-error not a number of us
+ipc.open({ spin: '20us' })
 // @ts-expect-error not a name
 ipc.open({ name: 7 })
 
