@@ -1,0 +1,81 @@
+// As mutants.mjs, of the option `spin`: that an event loop does not block with a member unarmed, ends with it, and does not look
+// for nothing. What R9 asks of a spin stands there.
+
+const spin = 'src/bus/spin.rs'
+const pump = 'src/node/pump.rs'
+const hot = 'src/node/hot.rs'
+
+const node = (test) => `node::tests/node/spin.test.js::${test}`
+const lost = node('no wake-up is lost between a spin of 20 and one of 20, answering at once')
+const seldomWoken = node('who spins is hardly ever woken up')
+
+const checks = [
+  [
+    'the loop may block after a find',
+    pump,
+    'unsafe { (self.uv.idle_start)(turns.idle.handle(), on_idle) == 0 }',
+    'let _ = turns;\n        true',
+    lost,
+  ],
+  [
+    'what a look found is told to nobody',
+    hot,
+    '        self.found = attachment.fall_asleep(most);\n        self.found',
+    '        attachment.fall_asleep(most);\n        false',
+    lost,
+  ],
+  [
+    'the loop is kept turning for good',
+    pump,
+    '            (self.uv.idle_stop)(turns.idle.handle());\n',
+    '',
+    node('the turns of a loop to which no message comes are not spent on looking'),
+  ],
+  [
+    'the handles that look keep the process alive',
+    pump,
+    '(uv.handle_set_data)(handle, data);\n                (uv.unref)(handle);',
+    '(uv.handle_set_data)(handle, data);',
+    node('a process that spins for an unref’d subscription ends by itself'),
+  ],
+  [
+    'the handles that look stay open',
+    pump,
+    'turns.into_iter().flatten().chain([self.poll.handle()])',
+    'turns.into_iter().flatten().take(0).chain([self.poll.handle()])',
+    node('threads that spin are started and terminated in a loop'),
+  ],
+  [
+    'the member is armed at once, whatever was asked for',
+    hot,
+    'filter(|_| attachment.spins())',
+    'filter(|_| false)',
+    seldomWoken,
+  ],
+  ['the last handle’s spin counts', 'js/membership.js', 'Math.max(spin, handle.spin)', 'handle.spin', seldomWoken],
+  ['the spin of a handle outlives it', 'js/membership.js', '    else this.#spinChanged()\n', '', seldomWoken],
+  ['spins in vain go on', spin, 'self.rest = self.next_rest;', '', 'bus::spin::tests::spins_in_vain_become_rare'],
+  [
+    'who rested does not spin again',
+    spin,
+    'self.rest = self.rest.saturating_sub(1);',
+    '',
+    'bus::spin::tests::who_rested_long_spins_again_soon_after_finds_are_back',
+  ],
+  [
+    'a crowd spins',
+    spin,
+    'others.take(most).count() == most',
+    'others.take(most).count() > most',
+    node('nobody spins while there are more awake readers than cores'),
+  ],
+]
+
+export const spins = checks.map(([name, file, find, replace, test]) => ({
+  rule: 'spin',
+  name,
+  file,
+  find,
+  replace,
+  test,
+}))
