@@ -46,6 +46,7 @@ pub(crate) mod inside {
     pub(crate) use super::interest::Interest;
     pub(crate) use super::publisher::{Publication, Publisher, Refused};
     pub(crate) use super::reader::{Reader, cut_off};
+    #[cfg(loom)]
     pub(crate) use super::spin::Spin;
     #[cfg(not(loom))]
     pub(crate) use super::stall::Stall;
