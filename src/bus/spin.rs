@@ -1,8 +1,8 @@
 //! The way to sleep: a look at the tail for as long as that pays (the option `spin`), then R9. Both faces take it.
 //!
 //! A spin is latency bought with CPU. It pays where messages tend to come within it, so its share of finds is kept, and where
-//! it falls low it rests. It needs a core of its own: with more awake readers than cores it would take the time of those it
-//! waits for. It yields all the while, for others that the bus does not know.
+//! it falls low it rests. It ends early where finds tend to come early. It needs a core of its own: with more awake readers than
+//! cores it would take the time of those it waits for. It yields all the while, for others that the bus does not know.
 //!
 //! While it looks the member is not armed, and publishers spare the post. Whoever does not come here before it blocks must not
 //! leave a member unarmed.
@@ -62,9 +62,9 @@ impl Spin {
             return true;
         }
         if spins {
-            let found = poll(budget, || look(reader));
+            let found = poll(budget.min(self.habit.reach), || look(reader));
             self.habit.learn(found);
-            if found {
+            if found.is_some() {
                 return true;
             }
         }
@@ -79,19 +79,19 @@ impl Spin {
     }
 }
 
-/// Looks for that long: nothing is said about a look after it.
+/// Looks for that long: after which time it found something, or nothing.
 #[cfg(not(loom))]
-fn poll(budget: Duration, mut look: impl FnMut() -> bool) -> bool {
+fn poll(budget: Duration, mut look: impl FnMut() -> bool) -> Option<Duration> {
     let start = Instant::now();
     loop {
         for _ in 0..POLLS {
             if look() {
-                return true;
+                return Some(start.elapsed());
             }
             std::hint::spin_loop();
         }
         if start.elapsed() >= budget {
-            return false;
+            return None;
         }
         // Whoever is to publish may wait for this core.
         thread::yield_now();
@@ -100,12 +100,12 @@ fn poll(budget: Duration, mut look: impl FnMut() -> bool) -> bool {
 
 /// In a model there is no time: twice.
 #[cfg(loom)]
-fn poll(_budget: Duration, mut look: impl FnMut() -> bool) -> bool {
-    look() || look()
+fn poll(_budget: Duration, mut look: impl FnMut() -> bool) -> Option<Duration> {
+    (look() || look()).then_some(Duration::ZERO)
 }
 
-/// Whether spins pay, by the share of the last ones that found something. A find now and then is enough, for a spin costs less
-/// than a sleep and a post; none for long, and it rests, for longer each time.
+/// Whether spins pay, by the share of the last ones that found something, and for how long. A find now and then is enough, for a
+/// spin costs less than a sleep and a post; none for long, and it rests, for longer each time.
 #[derive(Debug)]
 struct Habit {
     /// Of `Habit::ALL`; each spin counts an eighth.
@@ -113,6 +113,9 @@ struct Habit {
     /// Ways to sleep without a spin that are left.
     rest: u32,
     next_rest: u32,
+    /// Beyond it nothing is to be expected: eight times what finds take. Whoever takes longer may be waiting for this core, and
+    /// a yield does not always give it.
+    reach: Duration,
 }
 
 impl Habit {
@@ -123,6 +126,7 @@ impl Habit {
     const TRIAL: u32 = Self::ALL / 4;
     const REST_MIN: u32 = 16;
     const REST_MAX: u32 = 1024;
+    const REACH_MIN: Duration = Duration::from_micros(20);
 
     fn spins(&mut self) -> bool {
         let rests = self.rest > 0;
@@ -130,12 +134,19 @@ impl Habit {
         !rests
     }
 
-    fn learn(&mut self, found: bool) {
+    /// What a spin found, after which time.
+    fn learn(&mut self, found: Option<Duration>) {
         self.share -= self.share / 8;
-        if found {
-            self.share += Self::ALL / 8;
-            self.next_rest = Self::REST_MIN;
-        } else if self.share < Self::LEAST {
+        let Some(took) = found else { return self.learn_of_nothing() };
+        self.share += Self::ALL / 8;
+        self.next_rest = Self::REST_MIN;
+        self.reach = (self.reach - self.reach / 8 + took).clamp(Self::REACH_MIN, SPIN_MAX);
+    }
+
+    fn learn_of_nothing(&mut self) {
+        self.reach = (2 * self.reach).min(SPIN_MAX);
+        if self.share < Self::LEAST {
+            self.reach = SPIN_MAX;
             self.share = Self::TRIAL;
             self.rest = self.next_rest;
             self.next_rest = (2 * self.next_rest).min(Self::REST_MAX);
@@ -145,7 +156,7 @@ impl Habit {
 
 impl Default for Habit {
     fn default() -> Habit {
-        Habit { share: Self::ALL, rest: 0, next_rest: Self::REST_MIN }
+        Habit { share: Self::ALL, rest: 0, next_rest: Self::REST_MIN, reach: SPIN_MAX }
     }
 }
 
@@ -158,13 +169,12 @@ struct Crowd {
 
 impl Crowd {
     fn is_there(&mut self, parts: &Parts<'_>, me: u32) -> bool {
-        let cores = cores();
         // A model knows no time, and has no cores.
         if cfg!(loom) {
             return false;
         }
         if self.counted.is_none_or(|at| at.elapsed() >= COUNTED_FOR) {
-            self.is_there = are_more_awake(parts, me, cores);
+            self.is_there = are_more_awake(parts, me, cores());
             self.counted = Some(Instant::now());
         }
         self.is_there
@@ -197,7 +207,7 @@ mod tests {
         for way in 0..ways {
             if habit.spins() {
                 spins += 1;
-                habit.learn(finds(way));
+                habit.learn(finds(way).then_some(Duration::from_micros(5)));
             }
         }
         spins
@@ -230,14 +240,32 @@ mod tests {
     fn a_spin_ends_with_its_budget_or_with_what_it_finds() {
         let mut looks = 0;
         let start = Instant::now();
-        assert!(!poll(SPIN_MAX, || {
+        let found = poll(SPIN_MAX, || {
             looks += 1;
             false
-        }));
+        });
+        assert!(found.is_none());
         assert!(start.elapsed() >= SPIN_MAX && looks >= POLLS, "{looks} looks");
-        assert!(poll(Duration::from_secs(60), || {
+        let found = poll(Duration::from_secs(60), || {
             looks -= 1;
             looks == 0
-        }));
+        });
+        assert!(found.is_some_and(|took| took < Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_spin_reaches_as_far_as_finds_tend_to_come() {
+        let mut habit = Habit::default();
+        spins(&mut habit, 100, |_| true);
+        let early = habit.reach;
+        assert!(early < SPIN_MAX / 10, "{early:?}");
+        habit.learn(None);
+        assert!(habit.reach > early);
+        (0..100).for_each(|_| habit.learn(Some(SPIN_MAX / 2)));
+        assert_eq!(habit.reach, SPIN_MAX);
+        // They come later than they did: rested, it looks for as long as it may.
+        spins(&mut habit, 100, |_| true);
+        spins(&mut habit, 1000, |_| false);
+        assert_eq!(habit.reach, SPIN_MAX);
     }
 }

@@ -56,6 +56,13 @@ const checks = [
   ['the spin of a handle outlives it', 'js/membership.js', '    else this.#spinChanged()\n', '', seldomWoken],
   ['spins in vain go on', spin, 'self.rest = self.next_rest;', '', 'bus::spin::tests::spins_in_vain_become_rare'],
   [
+    'a spin reaches as far as it may though finds come early',
+    spin,
+    'self.reach = (self.reach - self.reach / 8 + took)',
+    'self.reach = (self.reach + took)',
+    'bus::spin::tests::a_spin_reaches_as_far_as_finds_tend_to_come',
+  ],
+  [
     'who rested does not spin again',
     spin,
     'self.rest = self.rest.saturating_sub(1);',
