@@ -62,8 +62,9 @@ impl Spin {
             return true;
         }
         if spins {
-            let found = poll(budget.min(self.habit.reach), || look(reader));
-            self.habit.learn(found);
+            let budget = budget.min(self.habit.reach);
+            let found = poll(budget, || look(reader));
+            self.habit.learn(found, budget);
             if found.is_some() {
                 return true;
             }
@@ -134,10 +135,12 @@ impl Habit {
         !rests
     }
 
-    /// What a spin found, after which time.
-    fn learn(&mut self, found: Option<Duration>) {
+    /// What a spin of that budget found, after which time. Far beyond the budget the core was another's: a yield may
+    /// have given away a whole slice, and who sleeps gets the core back sooner than who yields.
+    fn learn(&mut self, found: Option<Duration>, budget: Duration) {
         self.share -= self.share / 8;
-        let Some(took) = found else { return self.learn_of_nothing() };
+        let in_time = found.filter(|took| *took <= budget.max(Self::REACH_MIN));
+        let Some(took) = in_time else { return self.learn_of_nothing() };
         self.share += Self::ALL / 8;
         self.next_rest = Self::REST_MIN;
         self.reach = (self.reach - self.reach / 8 + took).clamp(Self::REACH_MIN, SPIN_MAX);
@@ -201,13 +204,15 @@ fn cores() -> usize {
 mod tests {
     use super::*;
 
+    const EARLY: Duration = Duration::from_micros(5);
+
     /// Of `ways` to sleep, which spin, each finding something or not.
     fn spins(habit: &mut Habit, ways: usize, mut finds: impl FnMut(usize) -> bool) -> usize {
         let mut spins = 0;
         for way in 0..ways {
             if habit.spins() {
                 spins += 1;
-                habit.learn(finds(way).then_some(Duration::from_micros(5)));
+                habit.learn(finds(way).then_some(EARLY), SPIN_MAX);
             }
         }
         spins
@@ -226,6 +231,15 @@ mod tests {
     #[test]
     fn every_other_spin_in_vain_is_worth_it() {
         assert_eq!(spins(&mut Habit::default(), 10_000, |way| way % 2 == 0), 10_000);
+    }
+
+    #[test]
+    fn a_find_long_after_the_budget_was_none() {
+        let mut habit = Habit::default();
+        while habit.spins() {
+            habit.learn(Some(SPIN_MAX), EARLY);
+        }
+        assert_eq!(habit.reach, SPIN_MAX);
     }
 
     #[test]
@@ -259,9 +273,9 @@ mod tests {
         spins(&mut habit, 100, |_| true);
         let early = habit.reach;
         assert!(early < SPIN_MAX / 10, "{early:?}");
-        habit.learn(None);
+        habit.learn(None, SPIN_MAX);
         assert!(habit.reach > early);
-        (0..100).for_each(|_| habit.learn(Some(SPIN_MAX / 2)));
+        (0..100).for_each(|_| habit.learn(Some(SPIN_MAX / 2), SPIN_MAX));
         assert_eq!(habit.reach, SPIN_MAX);
         // They come later than they did: rested, it looks for as long as it may.
         spins(&mut habit, 100, |_| true);

@@ -63,6 +63,13 @@ const checks = [
     'bus::spin::tests::a_spin_reaches_as_far_as_finds_tend_to_come',
   ],
   [
+    'a find counts however late',
+    spin,
+    'found.filter(|took| *took <= budget.max(Self::REACH_MIN))',
+    'found.filter(|_| budget > Duration::ZERO)',
+    'bus::spin::tests::a_find_long_after_the_budget_was_none',
+  ],
+  [
     'who rested does not spin again',
     spin,
     'self.rest = self.rest.saturating_sub(1);',
