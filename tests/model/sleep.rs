@@ -97,16 +97,16 @@ fn a_reader_spins_and_falls_asleep_while_one_publishes() {
 
 /// Asleep, it is brought to look by something else, as an event loop is by a timer: it spins, and sleeps anew.
 #[test]
-fn a_sleeper_spins_anew_while_one_publishes() {
-    explore("spin asleep", 3, || {
+fn a_sleeper_spins_anew_while_one_publishes_twice() {
+    explore("spin asleep", 2, || {
         let heap = Arc::new(Heap::new(16, 2, 1).with_topics());
         let parts = heap.parts();
         let semaphore = semaphore(1);
         let mut listener = Listener::join(&parts, 1);
         heap.table().set_subscriber(topic(0), 1, true);
         listener.reader.arm(&parts);
-        let thread = publish_in_a_thread(&heap, 0, 1);
-        sleep_until_all_came(&heap, &mut listener, &semaphore, Duration::MAX, 1);
+        let thread = publish_in_a_thread(&heap, 0, 2);
+        sleep_until_all_came(&heap, &mut listener, &semaphore, Duration::MAX, 2);
         thread.join().expect("the publisher");
     });
 }
