@@ -11,7 +11,7 @@ const { availableParallelism } = require('node:os')
 const path = require('node:path')
 const { Worker } = require('node:worker_threads')
 const { assertNothingLeft, openBus, uniqueName } = require('./support/bus')
-const { run } = require('./support/process')
+const { run, runWith } = require('./support/process')
 const { until } = require('./support/wait')
 const slabcast = require('slabcast')
 
@@ -90,6 +90,18 @@ for (const [mine, theirs, how] of [
     assertNothingLeft(name)
   })
 }
+
+test('where a thread waits instead of libuv a spin is without effect, and no wake-up is lost either', async (t) => {
+  const name = uniqueName()
+  const thread = { env: { SLABCAST_TEST_THREAD_WAKE: '1' } }
+  const answering = runWith(t, thread, answer, name, LONG)
+  assert.strictEqual(await answering.hear(), 'subscribed')
+  const asking = runWith(t, thread, ask, name, LONG, 1000, 'by turns')
+  assert.strictEqual(await asking.hear(), 1000)
+  assert.deepStrictEqual(await asking.end(), CLEAN)
+  assert.deepStrictEqual(await answering.end(), CLEAN)
+  assertNothingLeft(name)
+})
 
 /** How often a bus was woken up in so many rounds with another process. */
 async function wakes(t, bus, name, rounds) {
