@@ -55,10 +55,10 @@ declare namespace ipc {
      */
     outbox?: number | string
     /**
-     * How long, in us, this thread looks for messages before its event loop blocks: 0 to 1000, whole. Latency for CPU: what comes within
-     * it is delivered without a system call on either side, and whatever else comes, like data for a socket, waits for its end. Only
-     * while messages tend to come within it, and there are as many cores as subscribed threads that are awake; else, and in Bun, it is
-     * without effect. Of several handles in one thread the longest counts.
+     * How long, in us, this thread looks for messages before its event loop blocks: 0 to 1000, whole. Latency for CPU: what
+     * comes meanwhile is delivered without waking up anybody; whatever else comes, like data for a socket, waits until it
+     * ends. Only while messages tend to come within it, and there are as many cores as subscribed threads that are awake;
+     * else, and in Bun, it is without effect. Of several handles in one thread the longest counts.
      * @default 0
      */
     spin?: number

@@ -7,7 +7,7 @@ const hot = 'src/node/hot.rs'
 
 const node = (test) => `node::tests/node/spin.test.js::${test}`
 const lost = node('no wake-up is lost between a spin of 20 and one of 20, answering at once')
-const seldomWoken = node('who spins is hardly ever woken up')
+const seldomPosted = node('who spins is hardly ever posted to')
 
 const checks = [
   [
@@ -45,8 +45,9 @@ const checks = [
     'turns.into_iter().flatten().take(0).chain([self.poll.handle()])',
     node('threads that spin are started and terminated in a loop'),
   ],
-  ['the last handle’s spin counts', 'js/membership.js', 'Math.max(spin, handle.spin)', 'handle.spin', seldomWoken],
-  ['the spin of a handle outlives it', 'js/membership.js', '    else this.#spinChanged()\n', '', seldomWoken],
+  ['armed between two spins', hot, 'filter(|_| attachment.spins())', 'filter(|_| false)', seldomPosted],
+  ['the last handle’s spin counts', 'js/membership.js', 'Math.max(spin, handle.spin)', 'handle.spin', seldomPosted],
+  ['the spin of a handle outlives it', 'js/membership.js', '    else this.#spinChanged()\n', '', seldomPosted],
   ['spins in vain go on', spin, 'self.rest = self.next_rest;', '', 'bus::spin::tests::spins_in_vain_become_rare'],
   [
     'a spin reaches as far as it may though finds come early',
