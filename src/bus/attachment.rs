@@ -356,7 +356,7 @@ impl Attachment {
             membership.semaphore.empty();
         }
     }
-    fn disarm(&mut self) {
+    pub fn disarm(&mut self) {
         if self.membership.is_some() {
             self.reader.disarm(&self.shared.parts());
         }

@@ -187,6 +187,8 @@ impl Hot {
         let Some(attachment) = living(&mut self.attachment) else { return 1 };
         let looker = self.looker.as_ref().filter(|_| attachment.spins()).and_then(Weak::upgrade);
         if !looker.is_some_and(|looker| looker.look_first()) {
+            // Armed already if a listener subscribed: it looks all the same, and drains in this turn what the listener published.
+            attachment.disarm();
             return u32::from(!attachment.fall_asleep(Duration::ZERO));
         }
         if attachment.is_behind() {

@@ -45,7 +45,6 @@ const checks = [
     'turns.into_iter().flatten().take(0).chain([self.poll.handle()])',
     node('threads that spin are started and terminated in a loop'),
   ],
-  ['armed between two spins', hot, 'filter(|_| attachment.spins())', 'filter(|_| false)', seldomPosted],
   ['the last handle’s spin counts', 'js/membership.js', 'Math.max(spin, handle.spin)', 'handle.spin', seldomPosted],
   ['the spin of a handle outlives it', 'js/membership.js', '    else this.#spinChanged()\n', '', seldomPosted],
   ['spins in vain go on', spin, 'self.rest = self.next_rest;', '', 'bus::spin::tests::spins_in_vain_become_rare'],
