@@ -59,9 +59,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Positions and bytes one drain takes.
+/// Positions and bytes one drain takes. No more bytes than stay in the cache until they are used; and what of an
+/// allocator's memory is freed at once stays below what makes the C library give it back to the system, page by page.
 const BATCH: u64 = 1024;
-const BATCH_BYTES: usize = 1 << 20;
+const BATCH_BYTES: usize = 64 << 10;
 
 /// How often a publisher that found the slab full looks again at once before it begins to sleep between looks.
 const SPIN: u32 = 64;
