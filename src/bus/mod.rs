@@ -54,6 +54,7 @@ pub(crate) mod inside {
 
 use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
+use crate::registry::TopicId;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -323,10 +324,12 @@ impl Bus {
             return Err(RecvError::Files(reason));
         }
         // What was missed is told before what came since, and after what was taken in before.
-        let next = self.inbox.front().map_or(u64::MAX, |message| message.position);
-        let gaps = self.at.take_gaps(next);
-        if !gaps.is_empty() {
-            return Err(RecvError::Gap(gaps));
+        if self.at.has_gaps() {
+            let next = self.inbox.front().map_or(u64::MAX, |message| message.position);
+            let gaps = self.at.take_gaps(next);
+            if !gaps.is_empty() {
+                return Err(RecvError::Gap(gaps));
+            }
         }
         let message = self.inbox.pop_front();
         if let Some(message) = &message {
@@ -336,26 +339,10 @@ impl Bus {
     }
 
     fn take_in(&mut self) -> Result<(), RecvError> {
-        let mut batch = Batch::default();
+        let held = self.inbox.len();
+        let mut batch = Batch { names: &self.names, inbox: &mut self.inbox, held, topic: None, bytes: 0 };
         let drained = self.at.drain(BATCH, &mut batch);
-        for (head, body) in batch.messages {
-            let Some((_, name)) =
-                self.names.get(&head.topic.index).filter(|(topic, _)| topic.id == head.topic)
-            else {
-                continue;
-            };
-            self.inbox_bytes += body.len();
-            self.inbox.push_back(Message {
-                topic: name.clone(),
-                sequence: head.sequence,
-                position: head.position,
-                member: head.member,
-                pid: head.pid,
-                time_ms: head.time_ms,
-                raw: head.flags & FLAG_RAW != 0,
-                body,
-            });
-        }
+        self.inbox_bytes += batch.bytes;
         if drained == Drained::Corrupt { Err(RecvError::Corrupt) } else { Ok(()) }
     }
 
@@ -377,25 +364,53 @@ impl Bus {
     }
 }
 
-/// A drain's messages, believed once it has returned.
-#[derive(Default)]
-struct Batch {
-    messages: Vec<(Head, Vec<u8>)>,
+/// A drain's messages, straight into the inbox: believed once it has returned, taken back if it says so.
+struct Batch<'a> {
+    names: &'a HashMap<u32, (TopicRef, Arc<str>)>,
+    inbox: &'a mut VecDeque<Message>,
+    /// Messages that were there before.
+    held: usize,
+    /// The topic of the last message: mostly the next one's too, and then not looked up again.
+    topic: Option<(TopicId, &'a Arc<str>)>,
     bytes: usize,
 }
 
-impl Sink for Batch {
+impl<'a> Batch<'a> {
+    fn name(&mut self, id: TopicId) -> Option<&'a Arc<str>> {
+        if let Some((last, name)) = self.topic
+            && last == id
+        {
+            return Some(name);
+        }
+        let (_, name) = self.names.get(&id.index).filter(|(topic, _)| topic.id == id)?;
+        self.topic = Some((id, name));
+        Some(name)
+    }
+}
+
+impl Sink for Batch<'_> {
     fn fits(&mut self, len: usize) -> bool {
-        self.messages.is_empty() || self.bytes + len <= BATCH_BYTES
+        self.bytes == 0 || self.bytes + len <= BATCH_BYTES
     }
     fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
+        let Some(name) = self.name(head.topic) else { return };
         let mut body = vec![0; head.len];
         copy(&mut body);
         self.bytes += head.len;
-        self.messages.push((*head, body));
+        self.inbox.push_back(Message {
+            topic: name.clone(),
+            sequence: head.sequence,
+            position: head.position,
+            member: head.member,
+            pid: head.pid,
+            time_ms: head.time_ms,
+            raw: head.flags & FLAG_RAW != 0,
+            body,
+        });
     }
     fn discard(&mut self) {
-        self.messages.clear();
+        self.inbox.truncate(self.held);
+        self.bytes = 0;
     }
 }
 
