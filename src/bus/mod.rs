@@ -90,6 +90,8 @@ pub struct Bus {
     at: Attachment,
     subscribed: HashMap<Arc<str>, TopicRef>,
     names: HashMap<u32, (TopicRef, Arc<str>)>,
+    /// The topic published to last.
+    recent: (String, Option<TopicRef>),
     inbox: VecDeque<Message>,
     inbox_bytes: usize,
     inbox_max: usize,
@@ -105,6 +107,7 @@ impl Bus {
             at,
             subscribed: HashMap::new(),
             names: HashMap::new(),
+            recent: (String::new(), None),
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             inbox_max: options.inbox,
@@ -216,15 +219,35 @@ impl Bus {
             return Err(PublishError::TooLarge { needed, available });
         }
         loop {
-            let topic = self.at.topic(topic, shared::LOCK_WAIT)?;
-            return match self.at.publish_all(topic, flags, bodies.iter().copied()) {
+            let known = self.known(topic)?;
+            return match self.at.publish_all(known, flags, bodies.iter().copied()) {
                 Ok(position) => Ok(position),
                 Err(Refused::Full) => Err(PublishError::Full),
                 Err(Refused::Corrupt) => Err(TopicError::Corrupt.into()),
                 // Its entry went to another name: looked up again.
-                Err(Refused::Moved) => continue,
+                Err(Refused::Moved) => {
+                    self.recent.1 = None;
+                    continue;
+                }
             };
         }
+    }
+
+    /// The topic of that name; not looked up if it is the one published to last. Whether its entry is still its own is
+    /// asked by the publish.
+    fn known(&mut self, name: &str) -> Result<TopicRef, TopicError> {
+        let (recent, topic) = &mut self.recent;
+        if let Some(topic) = topic
+            && recent == name
+            && !self.at.is_forked()
+        {
+            return Ok(*topic);
+        }
+        let found = self.at.topic(name, shared::LOCK_WAIT)?;
+        recent.clear();
+        recent.push_str(name);
+        *topic = Some(found);
+        Ok(found)
     }
 
     fn publish_waiting(&mut self, topic: &str, flags: u16, bodies: &[&[u8]]) -> Result<u64, PublishError> {
