@@ -7,10 +7,13 @@
 //! 8,192 messages of others up to one of one's own, by message; goal: below 5 ns. A drain shows through `try_recv` alone, which
 //! makes a `Message` of each: an allocation and a copy are in it.
 
+mod clock;
+
+use clock::{ThreadTime, config, now};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use slabcast::{Bus, Options};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const FOREIGN: u64 = 8192;
 
@@ -28,21 +31,21 @@ fn received(bus: &mut Bus, reader: &mut Bus, messages: u64, body: &[u8]) -> Dura
     let mut spent = Duration::ZERO;
     let mut left = messages;
     while left > 0 {
-        let now = left.min(portion);
-        for _ in 0..now {
+        let some = left.min(portion);
+        for _ in 0..some {
             bus.publish_raw("mine", body).expect("publish");
         }
-        let start = Instant::now();
-        for _ in 0..now {
+        let start = now();
+        for _ in 0..some {
             black_box(reader.try_recv().expect("recv").expect("a message"));
         }
-        spent += start.elapsed();
-        left -= now;
+        spent += now() - start;
+        left -= some;
     }
     spent
 }
 
-fn own(c: &mut Criterion) {
+fn own(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("receive");
     for (len, name) in [(64, "64 B"), (1024, "1 KiB"), (65_536, "64 KiB")] {
         let (mut bus, mut reader) = pair(&len.to_string());
@@ -56,7 +59,7 @@ fn own(c: &mut Criterion) {
     group.finish();
 }
 
-fn foreign(c: &mut Criterion) {
+fn foreign(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("pass a foreign message, topics of others");
     for topics in [1, 1000] {
         let (mut bus, mut reader) = pair(&format!("foreign-{topics}"));
@@ -71,20 +74,16 @@ fn foreign(c: &mut Criterion) {
                         bus.publish_raw(name, &[7; 64]).expect("publish");
                     }
                     bus.publish_raw("mine", &[7; 64]).expect("publish");
-                    let start = Instant::now();
+                    let start = now();
                     // None: it has passed as many as it passes in one go.
                     while reader.try_recv().expect("recv").is_none() {}
-                    spent += start.elapsed();
+                    spent += now() - start;
                 }
                 spent.mul_f64(messages as f64 / (rounds * FOREIGN) as f64)
             });
         });
     }
     group.finish();
-}
-
-fn config() -> Criterion {
-    Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3))
 }
 
 criterion_group! { name = benches; config = config(); targets = own, foreign }

@@ -8,9 +8,12 @@
 //! `readers`: members that are awake and read on, in this thread, while the clock stands; a publish then looks at each of
 //! them once and posts to none. A reader that sleeps costs a system call and is not measured here.
 
+mod clock;
+
+use clock::{ThreadTime, config, now};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use slabcast::{Bus, Options};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const SIZES: [(usize, &str); 3] = [(64, "64 B"), (1024, "1 KiB"), (65_536, "64 KiB")];
 const TOPICS: [u32; 2] = [1, 100_000];
@@ -28,7 +31,7 @@ fn touch(bus: &mut Bus) {
     }
 }
 
-fn nobody(c: &mut Criterion) {
+fn nobody(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish to nobody");
     let mut bus = open("nobody");
     touch(&mut bus);
@@ -46,11 +49,11 @@ fn nobody(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter_custom(|messages| {
                 let batches = messages.div_ceil(64);
-                let start = Instant::now();
+                let start = now();
                 for _ in 0..batches {
                     bus.publish_raw_many("topic-0", &bodies).expect("publish");
                 }
-                start.elapsed().mul_f64(messages as f64 / (batches * 64) as f64)
+                (now() - start).mul_f64(messages as f64 / (batches * 64) as f64)
             });
         });
     }
@@ -61,7 +64,7 @@ fn nobody(c: &mut Criterion) {
     group.finish();
 }
 
-fn topics(c: &mut Criterion) {
+fn topics(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish 64 B to nobody, topics of the bus");
     for topics in TOPICS {
         let mut bus = open(&format!("topics-{topics}"));
@@ -86,7 +89,7 @@ fn topics(c: &mut Criterion) {
     group.finish();
 }
 
-fn readers(c: &mut Criterion) {
+fn readers(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish 64 B, readers");
     for count in [1, 64] {
         let what = format!("readers-{count}");
@@ -102,13 +105,13 @@ fn readers(c: &mut Criterion) {
                 let mut spent = Duration::ZERO;
                 let mut left = messages;
                 while left > 0 {
-                    let now = left.min(1000);
-                    let start = Instant::now();
-                    for _ in 0..now {
+                    let some = left.min(1000);
+                    let start = now();
+                    for _ in 0..some {
                         bus.publish_raw("topic-0", &body).expect("publish");
                     }
-                    spent += start.elapsed();
-                    left -= now;
+                    spent += now() - start;
+                    left -= some;
                     read_on(&mut readers);
                 }
                 spent
@@ -130,10 +133,6 @@ fn read_on(readers: &mut [Bus]) {
     for reader in readers {
         while reader.try_recv().expect("recv").is_some() {}
     }
-}
-
-fn config() -> Criterion {
-    Criterion::default().warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3))
 }
 
 criterion_group! { name = benches; config = config(); targets = nobody, topics, readers }

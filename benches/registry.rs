@@ -7,11 +7,14 @@
 //! made it, and each name is asked once. `made`: the topic is new, so that the registry's lock is taken. These three publish
 //! an empty message. `subscribe and unsubscribe` is both together, of a topic that is there, each under the lock.
 
+mod clock;
+
+use clock::{ThreadTime, config, now};
 use criterion::{BenchmarkId, Criterion, criterion_group};
 use slabcast::{Bus, Options};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const ROLE: &str = "SLABCAST_BENCH_REGISTRY";
 const TOPICS: [usize; 2] = [1, 100_000];
@@ -62,7 +65,7 @@ impl Drop for Maker {
     }
 }
 
-fn known(c: &mut Criterion) {
+fn known(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish to a topic, known");
     for topics in TOPICS {
         let mut bus = filled(&name_of("known"), topics);
@@ -73,7 +76,7 @@ fn known(c: &mut Criterion) {
     group.finish();
 }
 
-fn met_first(c: &mut Criterion) {
+fn met_first(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish to a topic, met first");
     for topics in TOPICS {
         let name = name_of("met");
@@ -93,14 +96,14 @@ fn met_first(c: &mut Criterion) {
                         drop(bus.take());
                     }
                     let bus = bus.get_or_insert_with(open);
-                    let now = left.min((topics - at) as u64);
-                    let start = Instant::now();
-                    for name in &names[at..at + now as usize] {
+                    let some = left.min((topics - at) as u64);
+                    let start = now();
+                    for name in &names[at..at + some as usize] {
                         bus.publish_raw(name, &[]).expect("publish");
                     }
-                    spent += start.elapsed();
-                    at += now as usize;
-                    left -= now;
+                    spent += now() - start;
+                    at += some as usize;
+                    left -= some;
                 }
                 spent
             });
@@ -109,7 +112,7 @@ fn met_first(c: &mut Criterion) {
     group.finish();
 }
 
-fn made(c: &mut Criterion) {
+fn made(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish to a topic, made");
     for topics in TOPICS {
         let name = name_of("made");
@@ -127,15 +130,15 @@ fn made(c: &mut Criterion) {
                         drop(bus.take());
                     }
                     let bus = bus.get_or_insert_with(|| filled(&name, topics));
-                    let now = left.min((room - at) as u64);
-                    let names: Vec<String> = (at..at + now as usize).map(|n| format!("new-{n}")).collect();
-                    let start = Instant::now();
+                    let some = left.min((room - at) as u64);
+                    let names: Vec<String> = (at..at + some as usize).map(|n| format!("new-{n}")).collect();
+                    let start = now();
                     for name in &names {
                         bus.publish_raw(name, &[]).expect("publish");
                     }
-                    spent += start.elapsed();
-                    at += now as usize;
-                    left -= now;
+                    spent += now() - start;
+                    at += some as usize;
+                    left -= some;
                 }
                 spent
             });
@@ -144,7 +147,7 @@ fn made(c: &mut Criterion) {
     group.finish();
 }
 
-fn subscribing(c: &mut Criterion) {
+fn subscribing(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("subscribe and unsubscribe");
     for topics in TOPICS {
         let mut bus = filled(&name_of("subscribe"), topics);
@@ -156,11 +159,6 @@ fn subscribing(c: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-fn config() -> Criterion {
-    let config = Criterion::default().sample_size(30);
-    config.warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3))
 }
 
 criterion_group! { name = benches; config = config(); targets = known, met_first, made, subscribing }
