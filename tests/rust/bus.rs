@@ -331,6 +331,25 @@ fn a_full_table_gives_the_places_of_topics_nobody_subscribes_to() {
 }
 
 #[test]
+fn a_topic_whose_place_went_to_another_is_published_to_under_its_own_name() {
+    let options = Options { topics: 4, ..options() };
+    let (mut bus, mut other) = (Bus::open(options.clone()).expect("open"), Bus::open(options).expect("open"));
+    for round in 0..100u32 {
+        // The last one this member published to, each time with all other places taken since by another.
+        bus.publish("mine", &round).expect("publish");
+        for n in 0..8 {
+            other.publish(&format!("passing:{n}"), &n).expect("publish");
+        }
+        bus.publish("mine", &round).expect("publish");
+        other.subscribe("mine").expect("subscribe");
+        bus.publish("mine", &round).expect("publish");
+        let message = other.recv_timeout(LONG).expect("recv").expect("a message");
+        assert_eq!((message.topic(), message.decode::<u32>().expect("a number")), ("mine", round));
+        assert!(other.unsubscribe("mine"));
+    }
+}
+
+#[test]
 fn a_hundred_thousand_topics_live_at_once() {
     let options = options();
     let mut bus = Bus::open(options.clone()).expect("open");
