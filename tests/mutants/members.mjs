@@ -41,6 +41,14 @@ const checks = [
   ],
   [
     'fork',
+    'not noticed by a publish to the topic of the last',
+    bus,
+    '            && !self.at.is_forked()\n',
+    '',
+    forked,
+  ],
+  [
+    'fork',
     'not noticed by unsubscribe',
     bus,
     '        if self.at.is_forked() {\n            return false;',
