@@ -130,6 +130,9 @@ fn tell(row: &Row, found: &[(&str, Vec<Found>)]) -> Vec<Value> {
             Kind::Throughput => own.rate / one.rate,
             Kind::RoundTrip => own.p50 as f64 / one.p50 as f64,
         }));
+        let cost = Spread::of(
+            own.iter().zip(trials).map(|(own, one)| own.cpu_s_per_million / one.cpu_s_per_million),
+        );
         let numbers = match row.kind {
             Kind::Throughput => format!("{:>26} k/s", rate.text(1e3, 0)),
             Kind::RoundTrip => format!("{:>26} ns p50 {:>26} ns p99", p50.text(1.0, 0), p99.text(1.0, 0)),
@@ -139,7 +142,8 @@ fn tell(row: &Row, found: &[(&str, Vec<Found>)]) -> Vec<Value> {
             (_, Kind::Throughput) => format!("   slabcast: {} times the rate", times.text(1.0, 2)),
             (_, Kind::RoundTrip) => format!("   slabcast: {} of the time", times.text(1.0, 2)),
         };
-        println!("  {system:16} {numbers}  {:>20} CPU s/M{compared}", cpu.text(1.0, 2));
+        let costs = if at == 0 { String::new() } else { format!(", {} of the CPU", cost.text(1.0, 2)) };
+        println!("  {system:16} {numbers}  {:>20} CPU s/M{compared}{costs}", cpu.text(1.0, 2));
         let mut entry = json!({
             "row": row.name,
             "system": system,
@@ -151,6 +155,7 @@ fn tell(row: &Row, found: &[(&str, Vec<Found>)]) -> Vec<Value> {
         }
         if at > 0 {
             entry["ratio"] = times.json(thousandths);
+            entry["cpu_ratio"] = cost.json(thousandths);
         }
         entries.push(entry);
     }
