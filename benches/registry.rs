@@ -78,7 +78,8 @@ fn known(c: &mut Criterion<ThreadTime>) {
 
 fn met_first(c: &mut Criterion<ThreadTime>) {
     let mut group = c.benchmark_group("publish to a topic, met first");
-    for topics in TOPICS {
+    // With one topic it would be the opening that is measured.
+    for topics in [100_000] {
         let name = name_of("met");
         let _maker = Maker::start(&name, topics);
         let names: Vec<String> = (0..topics).map(|n| format!("topic-{n}")).collect();
