@@ -1,4 +1,4 @@
-// One system on one row: its processes are started, run once, and end.
+// One system on one row, in a process of its own, the primary of the others: they are started, warm up, are measured, and end.
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,32 +8,36 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import roles from './roles.js'
+import words from './words.js'
 
 const require = createRequire(import.meta.url)
 /** Generous: a run that takes longer hangs. */
 const WATCHDOG = 60_000
+/** Seconds: every system's code is compiled, its buffers have grown. */
+const WARM = 0.5
 
 const MEMBER = fileURLToPath(new URL('member.js', import.meta.url))
 
 /** One of its processes or threads, and what it says. */
 class Member {
-  #said = []
-  #waiting
+  #said = new words.Words()
 
   constructor(trial, isThread) {
+    this.role = trial.role
     this.child = isThread ? new Worker(MEMBER) : fork(MEMBER)
     this.ended = once(this.child, 'exit').then(([code, signal]) => {
-      this.#take({ error: `a ${trial.role} ended with ${signal ?? code}` })
+      this.#said.put({ error: `a ${trial.role} ended with ${signal ?? code}` })
     })
-    this.child.on('message', (message) => {
-      if (message === 'ready' || message.error !== undefined || message.cpu !== undefined) this.#take(message)
+    this.child.on('message', ({ said }) => {
+      if (said !== undefined) this.#said.put(said)
     })
-    this.send(trial)
+    this.tell(trial)
   }
 
-  send(word) {
-    if (this.child instanceof Worker) this.child.postMessage(word)
-    else this.child.send(word)
+  tell(told) {
+    if (this.child instanceof Worker) this.child.postMessage({ told })
+    else this.child.send({ told })
   }
 
   kill() {
@@ -41,37 +45,90 @@ class Member {
     else this.child.kill('SIGKILL')
   }
 
-  #take(message) {
-    if (this.#waiting === undefined) this.#said.push(message)
-    else this.#waiting(message)
-    this.#waiting = undefined
-  }
-
   async hears() {
-    const message = this.#said.shift() ?? (await new Promise((resolve) => (this.#waiting = resolve)))
-    if (message.error !== undefined) throw new Error(message.error)
-    return message
+    const said = await this.#said.take()
+    if (said.error !== undefined) throw new Error(said.error)
+    return said
   }
 }
 
-const hearAll = (processes) => Promise.all(processes.map((one) => one.hears()))
+/** A role that this process plays itself: of a system where only the parent can. */
+class Primary {
+  #said = new words.Words()
+  #told = new words.Words()
+
+  constructor(trial) {
+    this.role = trial.role
+    const port = { hears: () => this.#told.take(), says: (said) => this.#said.put(said), isProcess: false }
+    this.ended = roles.play(trial, port).catch((error) => this.#said.put({ error: error.stack }))
+  }
+
+  tell(told) {
+    this.#told.put(told)
+  }
+
+  kill() {}
+
+  async hears() {
+    const said = await this.#said.take()
+    if (said.error !== undefined) throw new Error(said.error)
+    return said
+  }
+}
+
+const many = (role, count) => Array.from({ length: count }, (_, index) => ({ role, index }))
+
+/** Tells all a word and hears from each that it is done. */
+async function step(members, word) {
+  for (const member of members) member.tell(word)
+  return Promise.all(members.map((member) => member.hears()))
+}
+
+/** One pass of so many seconds: what each role said, and what it cost in CPU and memory. */
+async function pass(members, running, seconds) {
+  const before = process.cpuUsage()
+  const brokersBefore = running?.cpu() ?? 0
+  // Who hears is ready before anybody speaks.
+  const [speaking, hearing] = [[], []]
+  for (const one of members) (one.role === 'publisher' || one.role === 'asker' ? speaking : hearing).push(one)
+  await step(hearing, { seconds })
+  await step(speaking, { seconds })
+  const said = await Promise.all(members.map((member) => member.hears()))
+  const costs = await step(members, 'tell')
+  const { user, system } = process.cpuUsage(before)
+  const here = (user + system) / 1e6 + (running?.cpu() ?? 0) - brokersBefore
+  return {
+    said,
+    cpu: costs.reduce((sum, one) => sum + one.cpu, here),
+    memory: Math.max(...costs.map((one) => one.memory)),
+  }
+}
+
+/** Messages per second, each counted once however many got it; CPU seconds per million deliveries. */
+function throughput({ said, cpu, memory }, { topics = 1, subscribers }) {
+  const began = Math.min(...said.map((one) => one.began ?? Number.POSITIVE_INFINITY))
+  const ended = Math.max(...said.map((one) => one.ended ?? 0))
+  const delivered = said.reduce((sum, one) => sum + (one.delivered ?? 0), 0)
+  const copies = topics === 1 ? subscribers : 1
+  return { rate: delivered / copies / (ended - began), cpu: (cpu / delivered) * 1e6, memory }
+}
+
+/** Microseconds; CPU seconds per million round trips. */
+function roundTrip({ said, cpu, memory }) {
+  const { trips, ...times } = said.find((one) => one.trips !== undefined)
+  return { ...times, cpu: (cpu / trips) * 1e6, memory }
+}
 
 /**
- * Deliveries per second and subscriber, CPU seconds per million deliveries, and the most memory of a process in bytes.
- * @param {{ publishers: number, subscribers: number, message: string }} row
+ * What a system does on a row.
+ * @param {{ publishers: number, subscribers: number, topics?: number, message: string } | { roundTrip: true, message: string }} row
  */
-export async function trial(system, { publishers, subscribers, message }, seconds) {
+async function measure({ system, row, seconds }) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rivals-'))
-  const common = { system, folder, name: path.basename(folder), seconds, publishers, subscribers, message }
+  const name = path.basename(folder)
+  const common = { topics: 1, ...row, system, folder, name }
   const members = []
-  const { serve, broker, threads } = require(`./systems/${system}.js`)
-  const start = async (role, count) => {
-    const started = Array.from({ length: count }, (_, index) => new Member({ ...common, role, index }, threads))
-    members.push(...started)
-    serve?.(started.map(({ child }) => child))
-    await hearAll(started)
-    return started
-  }
+  const { serve, broker, threads, primary } = require(`./systems/${system}.js`)
   const killAll = () => {
     for (const member of members) member.kill()
   }
@@ -79,25 +136,20 @@ export async function trial(system, { publishers, subscribers, message }, second
   let running
   try {
     running = await broker?.(folder)
-    const reading = await start('subscriber', subscribers)
-    const writing = await start('publisher', publishers)
-    const before = process.cpuUsage()
-    const brokersBefore = running?.cpu() ?? 0
-    for (const member of writing) member.send('go')
-    const began = await hearAll(writing)
-    const ended = await hearAll(reading)
-    const { user, system: kernel } = process.cpuUsage(before)
-    const elsewhere = (user + kernel) / 1e6 + (running?.cpu() ?? 0) - brokersBefore
-    for (const member of members) member.send('end')
+    const [speaking, hearing] = row.roundTrip
+      ? [many('asker', 1), many('answerer', 1)]
+      : [many('publisher', row.publishers), many('subscriber', row.subscribers)]
+    members.push(...hearing.map((one) => new Member({ ...common, ...one }, threads)))
+    if (!primary) members.push(...speaking.map((one) => new Member({ ...common, ...one }, threads)))
+    serve?.(members.map(({ child }) => child))
+    if (primary) members.push(...speaking.map((one) => new Primary({ ...common, ...one })))
+    await step(members, 'ready')
+    await step(members, 'meet')
+    await pass(members, running, Math.min(WARM, seconds))
+    const measured = await pass(members, running, seconds)
+    for (const member of members) member.tell('end')
     await Promise.all(members.map((member) => member.ended))
-    const all = [...began, ...ended]
-    const delivered = ended.reduce((sum, one) => sum + one.delivered, 0)
-    const took = Math.max(...ended.map((one) => one.ended)) - Math.min(...began.map((one) => one.began))
-    return {
-      rate: delivered / subscribers / took,
-      cpu: (all.reduce((sum, one) => sum + one.cpu, elsewhere) / delivered) * 1e6,
-      memory: Math.max(...all.map((one) => one.memory)),
-    }
+    return row.roundTrip ? roundTrip(measured) : throughput(measured, row)
   } catch (error) {
     throw new Error(`${system}: ${error.message}`, { cause: error })
   } finally {
@@ -106,4 +158,21 @@ export async function trial(system, { publishers, subscribers, message }, second
     running?.stop()
     fs.rmSync(folder, { recursive: true, force: true })
   }
+}
+
+const ITSELF = fileURLToPath(import.meta.url)
+
+/** In a primary of its own: no system finds it warmed, or swollen, by another. */
+export async function trial(system, row, seconds) {
+  const primary = fork(ITSELF, [JSON.stringify({ system, row, seconds })])
+  const ended = once(primary, 'exit')
+  const [found] = await Promise.race([once(primary, 'message'), ended.then(() => [])])
+  await ended
+  if (found === undefined) throw new Error(`${system} on "${row.name}" failed`)
+  return found
+}
+
+if (process.argv[1] === ITSELF) {
+  process.send(await measure(JSON.parse(process.argv[2])))
+  process.disconnect()
 }

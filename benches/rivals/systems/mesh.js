@@ -81,7 +81,7 @@ async function joinSubscriber({ folder, index }) {
   const sockets = new Set()
   const server = net.createServer((socket) => {
     sockets.add(socket)
-    for (const topic of listeners.keys()) socket.write(framed(topic))
+    socket.write(framed([...listeners.keys()]))
     socket.on(
       'data',
       frames((bytes) => {
@@ -101,8 +101,8 @@ async function joinSubscriber({ folder, index }) {
   }
 }
 
-async function joinPublisher({ folder, subscribers }) {
-  const join = (_, index) =>
+async function joinPublisher({ folder, to }) {
+  const join = (index) =>
     new Promise((resolve, reject) => {
       const peer = new Peer(net.connect(address(folder, index)))
       peer.socket.on('error', reject)
@@ -110,12 +110,12 @@ async function joinPublisher({ folder, subscribers }) {
       peer.socket.on(
         'data',
         frames((bytes) => {
-          peer.topics.add(unpack(bytes))
+          peer.topics = new Set(unpack(bytes))
           resolve(peer)
         }),
       )
     })
-  const peers = await Promise.all(Array.from({ length: subscribers }, join))
+  const peers = await Promise.all(to.map(join))
   return {
     publish(topic, message) {
       const frame = framed([topic, message])

@@ -31,7 +31,7 @@ exports.join = async ({ folder }) => {
     },
     publish(topic, message) {
       connection.publish(topic, pack(message))
-      return ++count % FLUSHED === 0 || message.n === -1 ? connection.flush() : undefined
+      return ++count % FLUSHED === 0 ? connection.flush() : undefined
     },
     leave: () => connection.close(),
   }

@@ -1,6 +1,6 @@
 'use strict'
 
-// node-ipc: every subscriber serves a unix socket, publishers connect to all and emit.
+// node-ipc: every subscriber serves a unix socket, publishers connect to all, learn what each wants, and emit.
 
 const { default: ipc } = require('node-ipc')
 
@@ -18,6 +18,7 @@ async function joinSubscriber(trial) {
   const listeners = new Map()
   await new Promise((resolve) => {
     ipc.serve(() => {
+      ipc.server.on('connect', (socket) => ipc.server.emit(socket, 'wants', [...listeners.keys()]))
       ipc.server.on('message', ({ topic, message }) => listeners.get(topic)?.(message))
       resolve()
     })
@@ -31,14 +32,17 @@ async function joinSubscriber(trial) {
 
 async function joinPublisher(trial) {
   configured(trial)
-  const ids = Array.from({ length: trial.subscribers }, (_, index) => idOf(index))
-  await Promise.all(
-    ids.map((id) => new Promise((resolve) => ipc.connectTo(id, () => ipc.of[id].on('connect', resolve)))),
-  )
+  const join = (index) =>
+    new Promise((resolve) => {
+      const id = idOf(index)
+      ipc.connectTo(id, () => ipc.of[id].on('wants', (topics) => resolve({ id, topics: new Set(topics) })))
+    })
+  const peers = await Promise.all(trial.to.map(join))
   return {
     publish(topic, message) {
       let rooms
-      for (const id of ids) {
+      for (const { id, topics } of peers) {
+        if (!topics.has(topic)) continue
         ipc.of[id].emit('message', { topic, message })
         const { socket } = ipc.of[id]
         if (!socket.writableNeedDrain) continue
@@ -48,7 +52,7 @@ async function joinPublisher(trial) {
       return rooms && Promise.all(rooms)
     },
     leave() {
-      for (const id of ids) ipc.disconnect(id)
+      for (const { id } of peers) ipc.disconnect(id)
     },
   }
 }

@@ -3,8 +3,8 @@
 const { once } = require('node:events')
 const { open } = require('../../..')
 
-exports.join = async ({ name }) => {
-  const bus = open({ name })
+exports.join = async ({ name, spin }) => {
+  const bus = open({ name, spin })
   return {
     subscribe: (topic, listener) => bus.subscribe(topic, listener),
     publish: (topic, message) => (bus.publish(topic, message) ? undefined : once(bus, 'drain')),

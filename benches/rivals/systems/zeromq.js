@@ -10,19 +10,21 @@ const MOST = 10_000
 
 const address = (folder, index) => `ipc://${folder}/${index}.zmq`
 
-async function joinSubscriber({ folder, publishers }) {
+async function joinSubscriber({ folder, from }) {
   const socket = new Subscriber({ reconnectInterval: 10, receiveHighWaterMark: MOST })
-  for (let index = 0; index < publishers; index++) socket.connect(address(folder, index))
+  for (const index of from) socket.connect(address(folder, index))
+  const listeners = new Map()
   let isLeaving = false
+  const read = async () => {
+    for await (const [topic, bytes] of socket) listeners.get(topic.toString())(unpack(bytes))
+  }
+  read().catch((error) => {
+    if (!isLeaving) throw error
+  })
   return {
     subscribe(topic, listener) {
+      listeners.set(topic, listener)
       socket.subscribe(topic)
-      const read = async () => {
-        for await (const [, bytes] of socket) listener(unpack(bytes))
-      }
-      read().catch((error) => {
-        if (!isLeaving) throw error
-      })
     },
     leave() {
       isLeaving = true
@@ -31,11 +33,11 @@ async function joinSubscriber({ folder, publishers }) {
   }
 }
 
-async function joinPublisher({ folder, index, subscribers }) {
+async function joinPublisher({ folder, index, interests }) {
   const socket = new XPublisher({ noDrop: true, verbosity: 'allSubs', sendHighWaterMark: MOST })
   await socket.bind(address(folder, index))
   // Each says what it wants.
-  for (let known = 0; known < subscribers; known++) await socket.receive()
+  for (let known = 0; known < interests; known++) await socket.receive()
   return {
     async publish(topic, message) {
       const frames = [topic, pack(message)]
