@@ -2,14 +2,14 @@
 
 // Question: what do encode and decode of one value cost beside msgpackr (without records) and JSON?
 // Prints nanoseconds per operation, the best of many short rounds, and how many times faster the codec is.
-// Run: node benches/node/codec.js [filter]     Trust the ratios: the rounds of all rivals alternate.
+// Run: node benches/node/codec.js [filter] [--quick] [--json FILE]     Trust the ratios: the rounds of all rivals alternate.
 
 const { Packr } = require('msgpackr')
 const { Encoder, decode } = require('../../js/codec')
+const bench = require('../report')
 
 const OPERATIONS = 1000
 const MIN_ROUNDS = 60
-const CASE_MS = 1500
 
 const chat = (i) => ({
   cat: 1,
@@ -97,26 +97,30 @@ function round(run, count) {
   return Number(process.hrtime.bigint() - start) / (times * count)
 }
 
-function measure(runs, count) {
+function measure(runs, count, caseMs) {
   const best = {}
   const since = Date.now()
   // As many rounds as fit: the first ones warm up.
-  for (let i = 0; i < MIN_ROUNDS || Date.now() - since < CASE_MS; i++) {
+  for (let i = 0; i < MIN_ROUNDS || Date.now() - since < caseMs; i++) {
     for (const [name, run] of Object.entries(runs)) best[name] = Math.min(best[name] ?? Infinity, round(run, count))
   }
   return best
 }
 
-const filter = process.argv[2] ?? ''
-console.log(`node ${process.version}, ${process.arch}`)
+const { values: options, positionals } = bench.given()
+const report = new bench.Report('codec', 'what do encode and decode of one value cost?')
+const lines = []
 for (const [name, values] of Object.entries(cases)) {
-  if (!name.includes(filter)) continue
+  if (!name.includes(positionals[0] ?? '')) continue
   const { size, ...directions } = rivals(values)
-  console.log(`${name} (${size} bytes)`)
   for (const [direction, runs] of Object.entries(directions)) {
-    const best = measure(runs, values.length)
-    const [ours, ...others] = Object.entries(best)
-    const shown = others.map(([who, ns]) => `${who} ${ns.toFixed(0)} (x${(ns / ours[1]).toFixed(2)})`)
-    console.log(`  ${direction}  ${ours[1].toFixed(0).padStart(7)} ns   ${shown.join('   ')}`)
+    const best = measure(runs, values.length, options.quick ? 150 : 1500)
+    const ns = Object.entries(best).map(([who, ns]) => report.add(name, who, direction, 'ns', [ns]))
+    const times = ['msgpackr', 'JSON'].map((who) =>
+      report.add(name, who, `${direction} of slabcast`, 'x', [best[who] / best.slabcast]),
+    )
+    lines.push([`${name} (${size} bytes), ${direction}`, ...ns, ...times])
   }
 }
+bench.table(['ns', 'slabcast', 'msgpackr', 'JSON', 'x msgpackr', 'x JSON'], lines)
+report.save(options.json)

@@ -1,0 +1,136 @@
+'use strict'
+
+// Question: what does a publish cost beyond the encoding: to nobody, and to members that sleep?
+// Prints nanoseconds per publish of a chat message and of raw bytes to a topic that nobody subscribed to, beside the encoding
+// alone; and, to sleeping members, microseconds and posts (system calls) per burst.
+// Run: node benches/node/publish.js [--quick] [--json FILE]
+
+const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads')
+const { once } = require('node:events')
+const { open } = require('../..')
+const { Encoder } = require('../../js/codec')
+const bench = require('../report')
+
+const OPERATIONS = 1000
+/** Between having read the last message and sleeping a member does nothing else: generous. */
+const ASLEEP_MS = 5
+
+const chat = (i) => ({
+  cat: 1,
+  biz: 2,
+  cmd: 1000 + (i % 50),
+  id: 70000 + i,
+  groupId: `room${i % 20}`,
+  cst: 1682302513688 + i,
+  pos: { x: i % 100, y: 12, z: 200 },
+  rot: { x: 0, y: (i * 7) % 360, z: 0 },
+  uuid: `u-${(i * 2654435761) % 4294967296}`,
+})
+
+const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** Nanoseconds per operation of one round. */
+function round(run, values) {
+  const start = process.hrtime.bigint()
+  for (let at = 0; at < OPERATIONS; at++) run(values[at % values.length])
+  return Number(process.hrtime.bigint() - start) / OPERATIONS
+}
+
+/** The rounds of all alternate: what disturbs one disturbs its neighbours. */
+function measure(runs, values, ms) {
+  const found = Object.fromEntries(Object.keys(runs).map((name) => [name, []]))
+  const since = performance.now()
+  let isWarm = false
+  while (!isWarm || performance.now() - since < ms) {
+    // The first half warms up.
+    if (!isWarm && performance.now() - since > ms / 2) {
+      isWarm = true
+      for (const name of Object.keys(runs)) found[name] = []
+    }
+    for (const [name, run] of Object.entries(runs)) found[name].push(round(run, values))
+  }
+  return found
+}
+
+async function toNobody(report, quick) {
+  const name = `bench-publish-${process.pid}`
+  const bus = open({ name })
+  const values = Array.from({ length: 512 }, (_, i) => chat(i))
+  const encoder = new Encoder()
+  const bytes = Buffer.from(encoder.bytes.subarray(0, encoder.encode(values[0])))
+  const raw = { raw: true }
+  const found = measure(
+    {
+      encode: (value) => encoder.encode(value),
+      publish: (value) => bus.publish('room:100', value),
+      'publish raw': () => bus.publish('room:100', bytes, raw),
+    },
+    values,
+    quick ? 400 : 4000,
+  )
+  await bus.close()
+  const beyond = found.publish.map((ns, at) => ns - found.encode[at])
+  const add = (measure, numbers) => [measure, report.add('to nobody', 'slabcast', measure, 'ns', numbers)]
+  const lines = Object.entries(found).map(([measure, numbers]) => add(measure, bench.middle(numbers)))
+  lines.push(add('publish beyond encode', bench.middle(beyond)))
+  console.log(`to nobody, a chat message of ${bytes.length} bytes; middle half of the rounds`)
+  bench.table(['', 'ns'], lines)
+}
+
+async function toSleepers(report, members, quick) {
+  const name = `bench-publish-${process.pid}-${members}`
+  const bus = open({ name })
+  const read = new Int32Array(new SharedArrayBuffer(4))
+  const sleepers = Array.from({ length: members }, () => new Worker(__filename, { workerData: { name, read } }))
+  await Promise.all(sleepers.map((sleeper) => once(sleeper, 'message')))
+  const message = chat(1)
+  const allAsleep = async (published) => {
+    do await later(ASLEEP_MS)
+    while (Atomics.load(read, 0) < published * members)
+  }
+  const lines = []
+  let published = 0
+  for (const burst of [1, 16, 256]) {
+    const posts = []
+    const times = []
+    for (let bursts = 0; bursts < (quick ? 20 : 200); bursts++) {
+      await allAsleep(published)
+      const before = bus.stats().posts
+      const start = performance.now()
+      for (let at = 0; at < burst; at++) bus.publish('room:100', message)
+      times.push((performance.now() - start) * 1000)
+      published += burst
+      posts.push((bus.stats().posts - before) / members)
+    }
+    const row = `to ${members} asleep, burst of ${burst}`
+    const add = (measure, unit, numbers) => report.add(row, 'slabcast', measure, unit, bench.middle(numbers))
+    const most = report.add(row, 'slabcast', 'posts, all', 'per member and burst', posts)
+    lines.push([row, add('burst', 'us', times), add('posts', 'per member and burst', posts), most])
+  }
+  for (const sleeper of sleepers) sleeper.postMessage('end')
+  await Promise.all(sleepers.map((sleeper) => once(sleeper, 'exit')))
+  await bus.close()
+  return lines
+}
+
+async function main() {
+  const { values } = bench.given()
+  const report = new bench.Report('publish', 'what does a publish cost beyond the encoding?')
+  await toNobody(report, values.quick)
+  const lines = []
+  for (const members of [1, 4, 16]) lines.push(...(await toSleepers(report, members, values.quick)))
+  console.log('to sleeping members; middle half of the bursts, and all of them')
+  bench.table(['', 'us per burst', 'posts per member and burst', 'all'], lines)
+  report.save(values.json)
+}
+
+async function sleeper() {
+  const { name, read } = workerData
+  const bus = open({ name })
+  bus.subscribe('room:100', () => Atomics.add(read, 0, 1))
+  parentPort.once('message', () => bus.close())
+  parentPort.postMessage('ready')
+}
+
+if (isMainThread) main()
+else sleeper()
