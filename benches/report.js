@@ -24,10 +24,10 @@ function spread(numbers) {
   return { median, least: sorted[0], most: sorted.at(-1) }
 }
 
-/** The middle half: without what other work of the machine did to single rounds. */
-function middle(numbers) {
+/** The fastest quarter of many short rounds: what other work of the machine does to a round only adds to it. */
+function calm(numbers) {
   const sorted = [...numbers].sort((a, b) => a - b)
-  return sorted.slice(sorted.length >> 2, Math.ceil((sorted.length * 3) / 4))
+  return sorted.slice(0, Math.ceil(sorted.length / 4))
 }
 
 /** The digits a reader needs. */
@@ -99,4 +99,4 @@ class Report {
   }
 }
 
-module.exports = { given, machine, middle, place, Report, shown, spread, table, told }
+module.exports = { calm, given, machine, place, Report, shown, spread, table, told }

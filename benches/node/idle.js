@@ -15,7 +15,7 @@ const bench = require('../report')
 
 const TOPICS = 1000
 /** Before the first look: what starting up leaves behind is over. */
-const SETTLING_MS = 3000
+const SETTLING_MS = 8000
 
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const topics = Array.from({ length: TOPICS }, (_, at) => `room:${String(at).padStart(4, '0')}`)
@@ -51,7 +51,7 @@ function look(pid) {
 
 async function main() {
   const { values } = bench.given()
-  const seconds = values.quick ? 5 : 20
+  const seconds = values.quick ? 3 : 20
   const report = new bench.Report(
     'idle',
     `what do ${TOPICS.toLocaleString('en')} subscriptions cost while nothing comes?`,

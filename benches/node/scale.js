@@ -46,7 +46,7 @@ async function byReaders(report, quick) {
     const threads = Array.from({ length: readers }, () => new Worker(__filename, { workerData: name }))
     await Promise.all(threads.map((thread) => once(thread, 'message')))
     const before = bus.stats()
-    const found = bench.middle(await bursts(bus, ['foreign'], quick ? 200 : 2000))
+    const found = bench.calm(await bursts(bus, ['foreign'], quick ? 200 : 2000))
     const { posts, published } = bus.stats()
     const perMillion = ((posts - before.posts) / (published.messages - before.published.messages)) * 1e6
     for (const thread of threads) thread.postMessage('end')
@@ -68,8 +68,8 @@ async function byTopics(report, quick) {
     for (const topic of topics) bus.publish(topic, MESSAGE)
     const made = ((performance.now() - start) * 1000) / count
     const ms = quick ? 200 : 1500
-    const one = bench.middle(await bursts(bus, topics.slice(-1), ms))
-    const all = bench.middle(await bursts(bus, topics, Math.max(ms, count / 100)))
+    const one = bench.calm(await bursts(bus, topics.slice(-1), ms))
+    const all = bench.calm(await bursts(bus, topics, Math.max(ms, count / 100)))
     await bus.close()
     const row = `publish, ${count.toLocaleString('en')} topics`
     const add = (measure, unit, numbers) => report.add(row, 'slabcast', measure, unit, numbers)

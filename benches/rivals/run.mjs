@@ -1,4 +1,4 @@
-// npm run bench:rivals -- [--quick] [--seconds 1.5] [--rounds 3] [--rows part] [--systems name,name] [--json FILE]
+// npm run bench:rivals -- [--quick] [--seconds 1] [--rounds 5] [--rows part] [--systems name,name] [--json FILE]
 //
 // Question: how many times as fast as what one would use instead is slabcast, from end to end, and at what cost in CPU?
 // Prints, by row: messages per second or microseconds of a round trip, CPU seconds per million deliveries or round trips, the
@@ -26,8 +26,8 @@ const ROWS = [
 const MiB = 2 ** 20
 
 const { values } = bench.given('seconds', 'rounds', 'rows', 'systems')
-const seconds = Number(values.seconds ?? (values.quick ? 0.3 : 1.5))
-const rounds = Number(values.rounds ?? (values.quick ? 1 : 3))
+const seconds = Number(values.seconds ?? (values.quick ? 0.3 : 1))
+const rounds = Number(values.rounds ?? (values.quick ? 1 : 5))
 if (!(seconds > 0) || !(rounds >= 1)) throw new Error('--seconds and --rounds are to be positive numbers')
 const rows = ROWS.filter(({ name }) => name.includes(values.rows ?? ''))
 if (rows.length === 0) throw new Error(`no row of that name: ${ROWS.map(({ name }) => name).join('; ')}`)
