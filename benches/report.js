@@ -87,10 +87,13 @@ class Report {
     console.log(`${place(machine())}\n`)
   }
 
-  /** Keeps the spread of `numbers`, and returns it as it is shown. */
+  /** Keeps the spread of `numbers` to four digits, and returns it as it is shown. */
   add(row, of, measure, unit, numbers) {
     const found = spread(numbers)
-    this.rows.push({ bench: this.bench, row, of, measure, unit, ...found })
+    const kept = Object.fromEntries(
+      Object.entries(found).map(([which, number]) => [which, Number(number.toPrecision(4))]),
+    )
+    this.rows.push({ bench: this.bench, row, of, measure, unit, ...kept })
     return told(found)
   }
 
