@@ -6,7 +6,7 @@
 const { isMainThread, threadId } = require('node:worker_threads')
 const { Encoder } = require('./codec')
 const { SlabcastError } = require('./errors')
-const { CLOSED, CORRUPT, Hot, orThrow, SUSPECTS } = require('./hot')
+const { CLOSED, CORRUPT, Hot, NOTE, orThrow, POSTS_DUE, SUSPECTS } = require('./hot')
 const native = require('./native')
 const { Publishing } = require('./publishing')
 const { Receiving } = require('./receiving')
@@ -14,15 +14,21 @@ const { Receiving } = require('./receiving')
 /** How often, in ms, a member looks after the bus though nobody woke it. */
 const TICK = 1000
 
+/** What is due when the JavaScript that runs has returned. */
+const SETTLED = Promise.resolve()
+
 class Membership {
   #member
   #publishing
   #receiving
+  #hot
   #registers
   #handles = new Set()
   #tick
   #referenced = false
   #lost
+  /** `endBurst` follows. */
+  #isInBurst = false
   /** The longest of its handles. */
   #spin = 0
 
@@ -35,6 +41,7 @@ class Membership {
     const facts = orThrow(this.#member.facts())
     const encoder = new Encoder({ maxBytes: facts.maxMessage })
     const hot = new Hot(this.#member, encoder.bytes)
+    this.#hot = hot
     this.#registers = hot.registers
     this.#publishing = new Publishing(this.#member, facts, encoder, hot, this)
     this.#receiving = new Receiving(this.#member, facts.member, hot, this)
@@ -128,10 +135,16 @@ class Membership {
     this.lose(new SlabcastError('ERR_CORRUPT', message))
   }
 
-  /** Somebody could not be woken: who is dead is looked for in the next turn, not in a second. */
-  tickSoon() {
-    this.#registers[SUSPECTS] = 0
-    setImmediate(this.#onTick)
+  /** The binding has left a note. */
+  noted() {
+    const note = this.#registers[NOTE]
+    this.#registers[NOTE] = 0
+    // Somebody could not be woken: who is dead is looked for in the next turn, not in a second.
+    if (note & SUSPECTS) setImmediate(this.#onTick)
+    if (note & POSTS_DUE && !this.#isInBurst) {
+      this.#isInBurst = true
+      SETTLED.then(this.#endBurst)
+    }
   }
 
   /** The bus is lost: every handle is told once, every later call throws. */
@@ -147,6 +160,7 @@ class Membership {
     this.closed = true
     clearInterval(this.#tick)
     this.#publishing.close()
+    this.#receiving.close()
     this.#member.close()
   }
 
@@ -158,6 +172,11 @@ class Membership {
     this.#member.setSpin(spin)
   }
 
+  #endBurst = () => {
+    this.#isInBurst = false
+    if (!this.closed) this.#hot.calls.endBurst()
+  }
+
   #wake = () => {
     if (!this.closed) this.#receiving.wake()
   }
@@ -165,7 +184,7 @@ class Membership {
   #onTick = () => {
     if (this.closed) return
     const status = this.#member.tick()
-    if (this.#registers[SUSPECTS] !== 0) this.tickSoon()
+    if (this.#registers[NOTE] !== 0) this.noted()
     if (status === CORRUPT) this.corrupt('tick', status)
     else if (status !== 0) this.#wake()
     if (!this.closed && this.#member.takeSplit()) {

@@ -7,7 +7,7 @@ const { isSharedArrayBuffer } = require('node:util/types')
 const { Batch } = require('./batch')
 const { encode } = require('./codec')
 const { invalidArgType, SlabcastError } = require('./errors')
-const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, PUBLISHED, SUSPECTS } = require('./hot')
+const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, NOTE, PUBLISHED } = require('./hot')
 const { topic: checkTopic } = require('./options')
 const { Outbox } = require('./outbox')
 
@@ -33,7 +33,7 @@ class Publishing {
   /** The handles that were told `false`, or refused, and wait for 'drain'. */
   #toldFalse = new Set()
 
-  /** @param {{ check: () => void, corrupt: Function, lose: Function, tickSoon: () => void }} owner `check` throws when nothing can be published */
+  /** @param {{ check: () => void, corrupt: Function, lose: Function, noted: () => void }} owner `check` throws when nothing can be published */
   constructor(member, { maxMessage, maxAtOnce, topics }, encoder, hot, owner) {
     this.#member = member
     this.#maxMessage = maxMessage
@@ -79,7 +79,7 @@ class Publishing {
       this.#hot.aim(words, flags)
       this.#hot.registers[LENGTH] = length
       const status = this.#hot.calls.publish()
-      if (this.#hot.registers[SUSPECTS] !== 0) this.#owner.tickSoon()
+      if (this.#hot.registers[NOTE] !== 0) this.#owner.noted()
       if (status === PUBLISHED) return true
     }
     // Full, moved, busy, or others wait: the bytes get a life of their own.
@@ -132,7 +132,7 @@ class Publishing {
   #try(words, { flags, bytes, lengths }) {
     this.#hot.aim(words, flags)
     const status = lengths ? this.#hot.publishMany(bytes, lengths) : this.#hot.calls.publishFrom(bytes)
-    if (this.#hot.registers[SUSPECTS] !== 0) this.#owner.tickSoon()
+    if (this.#hot.registers[NOTE] !== 0) this.#owner.noted()
     return status
   }
 

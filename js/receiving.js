@@ -13,6 +13,9 @@ const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_M
 /** Drains of one turn of the event loop: timers and sockets are served in between. */
 const DRAINS_PER_TURN = 16
 
+/** In ms. */
+const LINGER = 3
+
 /** What stands for a message that cannot be had. */
 const NOTHING = Symbol('nothing')
 
@@ -35,6 +38,7 @@ class Receiving {
   /** By name, and by the index of the topic's entry. */
   #readings = new Map()
   #byIndex = []
+  #again
 
   /**
    * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function }} owner
@@ -85,10 +89,29 @@ class Receiving {
     for (let drains = 0; drains < DRAINS_PER_TURN; drains++) {
       const more = this.#drain()
       if (this.#owner.closed) return
-      if (!more && this.#hot.calls.sleep() === 1) return
+      if (!more && this.#hot.calls.sleep() === 1) {
+        this.#linger()
+        return
+      }
     }
     // Others have waited long enough; the semaphore stays posted for the next turn.
     this.#member.postSelf()
+  }
+
+  /** Asleep: one more look, after a while. Who woke us may owe the post of its burst's end, and be busy or stopped. */
+  #linger() {
+    if (this.#again === undefined) {
+      this.#again = setTimeout(this.#look, LINGER)
+      this.#again.unref()
+    } else this.#again.refresh()
+  }
+
+  #look = () => {
+    if (!this.#owner.closed && this.#hot.calls.sleep() === 0) this.wake()
+  }
+
+  close() {
+    clearTimeout(this.#again)
   }
 
   /** Drains one batch and hands it out. True: there is more. */

@@ -429,6 +429,9 @@ impl Attachment {
 
     /// Leaves the bus; the last one removes it. Idempotent.
     pub fn leave(&mut self) {
+        if !self.is_forked() {
+            self.end_burst();
+        }
         // A fork without exec has a copy of this, but the place is its parent's.
         if let Some(membership) = self.membership.take().filter(|_| !self.is_forked()) {
             self.shared.leave(membership);

@@ -10,38 +10,53 @@ pub(super) fn now_ms() -> u64 {
     (now.tv_sec as u64).wrapping_mul(1000) + now.tv_nsec as u64 / 1_000_000
 }
 
-/// Ticks of the processor's counter for which an answer stands: 16 to 33 us at 2 to 4 GHz.
-const FRESH: u64 = 1 << 16;
+/// A time that runs evenly, in ticks: of the processor's counter, some of 0.25 to 1 ns; elsewhere in ns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticks(u64);
 
-/// Remembers an answer for some ticks of the processor's counter: reading that takes half of what the system's clock takes,
-/// which is more than a commit. Another core's counter, out of step or not, is at worst asked about once more.
+impl Ticks {
+    /// 16 to 33 us at 2 to 4 GHz.
+    const FRESH: u64 = 1 << 16;
+    /// How long after a post another to the same member counts as of the same burst: 130 to 260 us at 2 to 4 GHz.
+    #[cfg(feature = "node")]
+    pub const BURST: u64 = 1 << 19;
+
+    #[inline(always)]
+    pub fn now() -> Ticks {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: every x86-64 processor has the instruction, and the system's own clock relies on it.
+        return Ticks(unsafe { core::arch::x86_64::_rdtsc() });
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            let now = clock_gettime(ClockId::Monotonic);
+            Ticks((now.tv_sec as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64)
+        }
+    }
+
+    /// Ticks gone by since then. Another core's counter may be out of step: at worst a very long time.
+    #[inline]
+    pub fn since(self, then: Ticks) -> u64 {
+        self.0.wrapping_sub(then.0)
+    }
+}
+
+/// Remembers an answer for some ticks: reading the counter takes half of what the system's clock takes, which is more than a
+/// commit.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     ms: u64,
-    asked_at: u64,
+    asked_at: Ticks,
 }
 
 impl Clock {
     /// As [`now_ms`], late by 33 us at the most.
     #[inline]
-    pub fn now_ms(&mut self) -> u64 {
-        let Some(ticks) = ticks() else { return now_ms() };
-        if self.ms == 0 || ticks.wrapping_sub(self.asked_at) >= FRESH {
-            (self.ms, self.asked_at) = (now_ms(), ticks);
+    pub fn ms_at(&mut self, now: Ticks) -> u64 {
+        if self.ms == 0 || now.since(self.asked_at) >= Ticks::FRESH {
+            (self.ms, self.asked_at) = (now_ms(), now);
         }
         self.ms
     }
-}
-
-/// None where the counter's pace is not known to be of that order.
-#[inline(always)]
-fn ticks() -> Option<u64> {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 processor has the instruction, and the system's own clock relies on it.
-    let ticks = Some(unsafe { core::arch::x86_64::_rdtsc() });
-    #[cfg(not(target_arch = "x86_64"))]
-    let ticks = None;
-    ticks
 }
 
 #[cfg(all(test, not(loom)))]
@@ -54,7 +69,7 @@ mod tests {
         let start = now_ms();
         while now_ms() < start + 50 {
             let before = now_ms();
-            let told = clock.now_ms();
+            let told = clock.ms_at(Ticks::now());
             assert!((before.saturating_sub(1)..=now_ms()).contains(&told), "{before} {told}");
         }
     }

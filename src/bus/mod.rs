@@ -40,6 +40,7 @@ pub(crate) use reader::{Drained, Head, Sink};
 pub(crate) mod inside {
     #[cfg(not(loom))]
     pub(crate) use super::attachment::{Attachment, TopicRef};
+    pub(crate) use super::clock::Ticks;
     pub(crate) use super::fanout::Fanout;
     #[cfg(not(loom))]
     pub(crate) use super::inspection::{Inspection, is_possible};
@@ -64,6 +65,9 @@ use std::time::{Duration, Instant};
 /// allocator's memory is freed at once stays below what makes the C library give it back to the system, page by page.
 const BATCH: u64 = 1024;
 const BATCH_BYTES: usize = 64 << 10;
+
+/// Who falls asleep looks once more so long after: a publisher may owe it the post of a burst's end.
+const LINGER: Duration = if cfg!(test) { TICK } else { Duration::from_millis(3) };
 
 /// How often a publisher that found the slab full looks again at once before it begins to sleep between looks.
 const SPIN: u32 = 64;
@@ -305,6 +309,7 @@ impl Bus {
     /// The next message, waiting for it at most `timeout`; None when there was none.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, RecvError> {
         let start = Instant::now();
+        let mut longest = LINGER;
         loop {
             if let Some(message) = self.try_recv()? {
                 return Ok(Some(message));
@@ -314,8 +319,9 @@ impl Bus {
             };
             let most = left.min(TICK.saturating_sub(self.ticked.elapsed()));
             if !self.at.fall_asleep(most) {
-                self.at.wait(most);
+                self.at.wait(most.min(longest));
                 self.at.rouse();
+                longest = TICK;
             }
         }
     }

@@ -2,6 +2,7 @@
 //! `publisher.rs`.
 
 use super::attachment::{Attachment, TopicRef};
+use super::clock::Ticks;
 use super::publisher::{Publication, Refused};
 use crate::layout::frame_bytes;
 use crate::sync::BLOCK;
@@ -30,16 +31,35 @@ impl Attachment {
         self.must_be_attached().map_err(|_| Refused::Corrupt)?;
         let shared = &self.shared;
         let parts = shared.parts();
-        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: self.clock.now_ms() };
+        let now = Ticks::now();
+        let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: self.clock.ms_at(now) };
         let fanout = &mut self.fanout;
         // A sleeping reader of quiet topics holds the slab without knowing: nudged.
         let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
         let position = self.publisher.publish(&parts, what, bodies.clone(), nudge)?;
-        self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index));
+        self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index), now);
         self.ahead.reached(self.publisher.end, &shared.segment);
         for body in bodies {
             self.counters.published.add(body.len());
         }
         Ok(position)
+    }
+    /// From now on `end_burst` follows what is published, soon.
+    #[cfg(feature = "node")]
+    pub fn publish_in_bursts(&mut self) {
+        self.fanout.burst = Ticks::BURST;
+    }
+
+    /// Whether a post waits for the end of the burst.
+    #[cfg(feature = "node")]
+    pub fn owes_posts(&self) -> bool {
+        self.fanout.owes_posts()
+    }
+
+    /// Posts to those who sleep and were not posted to for the last messages of a burst.
+    pub fn end_burst(&mut self) {
+        if self.membership.is_some() {
+            self.fanout.end_burst(&self.shared.parts(), &self.shared.place, Ticks::now());
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! registers  Uint32Array   0 topic index  1 topic generation  2 topic hash  3 flags
 //!                          4 length of the body, or how many bodies
 //!                          5 messages drained  6 bytes the next message needs  7 gaps are waiting
-//!                          8 members seem to be dead
+//!                          8 what is to be done besides
 //! meta       Float64Array  per message drained: topic index, offset, length, flags, sequence, position, member, pid, time
 //! bytes      Uint8Array    their bodies, one after the other
 //! ```
@@ -44,8 +44,12 @@ fn status<E>(result: Result<bool, E>) -> u32 {
     result.map_or(CORRUPT, u32::from)
 }
 
-/// The place in `registers` that says that members seem to be dead.
-const SUSPECTS: usize = 8;
+/// The place in `registers` that says what is to be done besides, and its bits.
+const NOTE: usize = 8;
+/// Members seem to be dead: `tick`.
+const SUSPECTS: u32 = 1;
+/// `endBurst`, once the JavaScript that publishes has returned.
+const POSTS_DUE: u32 = 2;
 /// Numbers per message in `meta`.
 const META: usize = 9;
 /// Positions one drain passes at the most, foreign ones included.
@@ -68,7 +72,8 @@ pub(super) struct Hot {
 }
 
 impl Hot {
-    pub fn new(attachment: Attachment) -> Hot {
+    pub fn new(mut attachment: Attachment) -> Hot {
+        attachment.publish_in_bursts();
         Hot {
             attachment: Some(attachment),
             registers: Array::default(),
@@ -127,7 +132,7 @@ impl Hot {
             return BAD_CALL;
         }
         let published = attachment.publish_all(topic, flags, once(body));
-        note_suspects(attachment, registers);
+        note(attachment, registers);
         published.map_or_else(refusal, |_| PUBLISHED)
     }
 
@@ -152,14 +157,22 @@ impl Hot {
             Some(&bytes[start..*at])
         });
         let published = attachment.publish_all(topic, flags, bodies);
-        note_suspects(attachment, registers);
+        note(attachment, registers);
         published.map_or_else(refusal, |_| PUBLISHED)
+    }
+
+    /// The JavaScript that published has returned.
+    fn end_burst(&mut self) -> u32 {
+        if let Some(attachment) = living(&mut self.attachment) {
+            attachment.end_burst();
+        }
+        0
     }
 
     pub fn tick(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         let ticked = attachment.tick();
-        note_suspects(attachment, self.registers.slice());
+        note(attachment, self.registers.slice());
         status(ticked)
     }
 
@@ -241,12 +254,13 @@ fn refusal(refused: Refused) -> u32 {
     }
 }
 
-/// Lets JavaScript know whether an early tick is worth it; it clears the word.
-fn note_suspects(attachment: &Attachment, registers: &mut [u32]) {
-    if attachment.suspects()
-        && let Some(word) = registers.get_mut(SUSPECTS)
+/// Lets JavaScript know whether an early tick is worth it, and whether posts wait for the end of the burst; it clears the word.
+fn note(attachment: &Attachment, registers: &mut [u32]) {
+    let due = attachment.suspects() as u32 * SUSPECTS + attachment.owes_posts() as u32 * POSTS_DUE;
+    if due != 0
+        && let Some(word) = registers.get_mut(NOTE)
     {
-        *word = 1;
+        *word |= due;
     }
 }
 
@@ -302,10 +316,11 @@ type Cell = RefCell<Hot>;
 /// An object with the hot functions, each holding the member for as long as JavaScript holds it.
 pub(super) fn functions<'env>(env: &'env Env, hot: &Rc<Cell>) -> napi::Result<Object<'env>> {
     let object = Object::new(env)?;
-    let table: [(&str, sys::napi_callback); 7] = [
+    let table: [(&str, sys::napi_callback); 8] = [
         ("publish", Some(publish)),
         ("publishFrom", Some(publish_from)),
         ("publishMany", Some(publish_many)),
+        ("endBurst", Some(end_burst)),
         ("drain", Some(drain)),
         ("sleep", Some(sleep)),
         ("rouse", Some(rouse)),
@@ -406,6 +421,11 @@ unsafe extern "C" fn publish_many(env: sys::napi_env, info: sys::napi_callback_i
             )
         })
     }
+}
+
+unsafe extern "C" fn end_burst(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { on_member(env, info, &mut [], |hot, _| hot.end_burst()) }
 }
 
 unsafe extern "C" fn drain(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {

@@ -2,7 +2,7 @@
 //! torn ones, and the checks of what must hold in the end whatever happened.
 
 pub(super) use super::heap::{Heap, topic};
-use crate::bus::inside::{Fanout, Interest, Publication, Publisher, Reader, Refused};
+use crate::bus::inside::{Fanout, Interest, Publication, Publisher, Reader, Refused, Ticks};
 use crate::bus::{Drained, Head, Sink};
 use crate::layout::{Frame, Parts, Slot};
 use crate::registry::TopicId;
@@ -99,7 +99,7 @@ pub(super) fn publish_and_post(
     id: u64,
 ) {
     publish(publisher, parts, topic, id, true).expect("there is room");
-    fanout.post_row(parts, place, parts.row(topic.index));
+    fanout.post_row(parts, place, parts.row(topic.index), Ticks::default());
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

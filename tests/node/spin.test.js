@@ -23,7 +23,7 @@ const oneCore = availableParallelism() < 2 && 'there is one core'
 
 /** Answers each ping, until it is told to end; says then how often it had to post. */
 async function answer({ say }, name, spin) {
-  require('./tickless')
+  require('./lingerless')
   const bus = require('slabcast').open({ name, spin })
   const ends = new Promise((resolve) => bus.subscribe('end', resolve))
   bus.subscribe('ping', (number) => bus.publish('pong', number))
@@ -37,7 +37,7 @@ async function answer({ say }, name, spin) {
  * Pings so many times, one after the other, each ping sent in the way named. Nothing else turns its event loop.
  */
 async function ask({ say }, name, spin, rounds, how) {
-  require('./tickless')
+  require('./lingerless')
   const ways = {
     'at once': (act) => act(),
     'in a microtask': (act) => queueMicrotask(act),

@@ -120,14 +120,15 @@ fn a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way() {
 /// A process that runs `act`, which tells of another by its pid or lives until it is killed. Returns that one.
 fn forked(act: impl FnOnce(&dyn Fn(libc::pid_t))) -> Killed {
     let (reader, writer) = rustix::pipe::pipe().expect("a pipe");
-    let tell = |pid: libc::pid_t| assert_eq!(rustix::io::write(&writer, &pid.to_ne_bytes()), Ok(4));
     // SAFETY: as above.
     let process = unsafe { libc::fork() };
     assert!(process >= 0, "fork");
     if process == 0 {
-        act(&tell);
+        act(&|pid| assert_eq!(rustix::io::write(&writer, &pid.to_ne_bytes()), Ok(4)));
         std::process::abort();
     }
+    // So that an end without a word is seen.
+    drop(writer);
     let mut told = [0; 4];
     assert_eq!(rustix::io::read(&reader, &mut told), Ok(4), "it could not open the bus");
     let told = i32::from_ne_bytes(told);

@@ -3,7 +3,7 @@
 
 use super::{Input, vandal};
 use crate::bus::inside::{
-    Fanout, Inspection, Interest, Publication, Publisher, Reader, Refused, Stall, cut_off, is_possible,
+    Fanout, Inspection, Interest, Publication, Publisher, Reader, Refused, Stall, Ticks, cut_off, is_possible,
 };
 use crate::bus::{Head, Sink};
 use crate::layout::{Identity, MemberState, Parts, Sizes};
@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         let nudge = |index: usize| fanout.nudge(&parts, &self.place, index as u32);
         let published = publisher.publish(&parts, what, std::iter::once(&vec![7; len][..]), nudge);
         if published.is_ok() {
-            fanout.post_row(&parts, &self.place, parts.row(topic.index));
+            fanout.post_row(&parts, &self.place, parts.row(topic.index), Ticks::default());
         }
         Some(published)
     }

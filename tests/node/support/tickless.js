@@ -1,7 +1,6 @@
 'use strict'
 
-// Required before slabcast: its members do not look after the bus once a second, so that a wake-up that is lost is lost for
-// good.
+// Required before slabcast: its members do not look after the bus once a second.
 
 const { setInterval } = globalThis
 const TICK = 1000
