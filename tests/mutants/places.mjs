@@ -30,7 +30,6 @@ const strangers = (test) => crash('strangers', test)
 const ownFolder = strangers('in our own folder')
 const version = (test) => crash('versions', test)
 const dying = 'rust::leader::what_a_dying_process_still_holds_is_waited_for'
-const comingAndGoing = 'rust::crash::coming_and_going_on_several_buses_at_once_is_never_an_error'
 const roundAbout = 'wake::fifo::tests::a_sleeper_whose_file_was_removed_is_found_by_its_descriptor_and_by_no_other'
 
 const chmod = (file) => `${file}.set_permissions(std::fs::Permissions::from_mode(self.mode))?;`
@@ -132,14 +131,6 @@ const checks = [
     '(mark >> 2) as libc::off_t',
     '(mark & 0) as libc::off_t',
     vanished('all files removed and then all members killed'),
-  ],
-  [
-    'presence',
-    'still there when it can be seen to leave',
-    shared,
-    '        drop(membership.presence);\n',
-    '',
-    comingAndGoing,
   ],
   [
     'presence',

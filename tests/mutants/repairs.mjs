@@ -194,7 +194,7 @@ export const mutants = [
     file: mapping,
     find: '        && state.phase() != MemberState::LEAVING\n',
     replace: '',
-    test: 'kill::make: named, stopped while another leaves',
+    test: 'bus::care::tests::leaving_does_not_wait_for_a_stopped_holder_of_the_lock_and_others_finish_it',
   },
   {
     rule: 'leave',
