@@ -90,6 +90,40 @@ fn one_publishes_two_at_once_beside_another_that_goes_round() {
 }
 
 #[test]
+fn two_at_once_fill_the_slab_beside_another_that_goes_round() {
+    explore("two at once, all of the slab", 1, || {
+        let heap = Arc::new(Heap::new(2, 3, 1).with_topics());
+        let parts = heap.parts();
+        let mut listener = Listener::join(&parts, 2);
+        let theirs = heap.clone();
+        let many = spawn(1, move || {
+            // Full: the other took the room first.
+            publish_two(&mut publisher(0), &theirs.parts(), topic(0), 0)
+        });
+        let theirs = heap.clone();
+        let other = spawn(2, move || {
+            let parts = theirs.parts();
+            let mut own = publisher(1);
+            // With the two they are more than the slab holds: the room of what has been read, and not of what is still written.
+            let sent = (100..102).filter(|id| {
+                listener.drain(&parts);
+                publish(&mut own, &parts, topic(0), *id, false).is_ok()
+            });
+            let sent: Vec<_> = sent.collect();
+            (sent, listener)
+        });
+        let two = many.join().expect("who publishes two");
+        let (sent, mut listener) = other.join().expect("the other");
+        listener.finish(&parts, 0);
+        assert_eq!(listener.ids_of(0), if two.is_ok() { vec![0, 0] } else { vec![] });
+        assert_eq!(listener.ids_of(1), sent);
+        assert!(two.is_ok_and(|last| last < parts.tail.load(Acquire)) || two == Err(Refused::Full));
+        listener.reader.stop(&parts);
+        check_space(&parts);
+    });
+}
+
+#[test]
 fn the_survivors_go_on_when_a_publisher_dies_after_any_step() {
     for step in PUBLISH_STEPS {
         explore(&format!("order, death after {step}"), 1, move || {

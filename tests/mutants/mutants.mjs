@@ -19,6 +19,7 @@ const lateHelper = 'model::help::a_late_helper_reads_reused_memory'
 const retry = 'model::help::a_retry_takes_the_next_number'
 const round = 'model::order::two_publishers_and_a_reader_go_round'
 const many = 'model::order::one_publishes_two_at_once_beside_another_that_goes_round'
+const filled = 'model::order::two_at_once_fill_the_slab_beside_another_that_goes_round'
 const death = 'model::order::the_survivors_go_on_when_a_publisher_dies_after_any_step'
 const join = 'model::reading::a_reader_joins_while_a_publisher_is_about_to_overwrite'
 const joinTwo = 'model::reading::a_reader_joins_while_one_commits_and_another_overwrites'
@@ -58,7 +59,7 @@ export const mutants = [
     file: publisher,
     find: '            at += frame_bytes(body.len());\n',
     replace: '            at += frame_bytes(body.len());\n            me.inflight.store(0, Release);\n',
-    test: many,
+    test: filled,
   },
   {
     rule: 'R1',
