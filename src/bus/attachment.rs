@@ -308,7 +308,8 @@ impl Attachment {
         let gaps = self.reader.rejoin(&parts, &mut self.interest);
         let position = self.reader.cursor();
         self.counters.gaps += gaps.len() as u64;
-        self.counters.lost += gaps.iter().map(|(_, from, to)| to - from + 1).sum::<u64>();
+        let lost = gaps.iter().map(|(_, from, to)| to - from + 1);
+        self.counters.lost = lost.fold(self.counters.lost, u64::saturating_add);
         self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed { topic, from, to, position }));
     }
 

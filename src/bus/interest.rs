@@ -108,7 +108,8 @@ impl Interest {
     pub fn skip_to(&mut self, topic: TopicId, from: u64, number: u64) -> Option<(u64, u64)> {
         let wanted = &mut self.exact[topic.index as usize];
         wanted.from = wanted.from.max(from);
-        let missed = (number > wanted.last).then_some((wanted.last + 1, number));
+        // Not before it is known: a garbled counter may have been the last there is.
+        let missed = (number > wanted.last).then(|| (wanted.last + 1, number));
         wanted.last = wanted.last.max(number);
         missed
     }
