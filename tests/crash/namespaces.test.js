@@ -140,3 +140,39 @@ test('two threads of a PID namespace, with the /proc outside, where their pid is
   await one.end()
   assert.deepStrictEqual(left(), [])
 })
+
+test('two processes of a PID namespace, with the /proc outside, where their pids are others’: neither takes the other for dead', {
+  skip,
+}, async () => {
+  const name = busName()
+  const one = await inside(false)
+  await open(one, { name })
+  await one.run(
+    ({ workers, state }, file, given) => {
+      state.bus.subscribe('heard', (message) => state.got.push(`heard ${message}`))
+      const program = `
+        const bus = require(${JSON.stringify(file)}).open(${JSON.stringify(given)})
+        bus.subscribe('all', (message) => bus.publish('heard', message))
+        bus.subscribe('end', () => bus.close())`
+      const script = `
+        const { spawn } = require('node:child_process')
+        spawn(process.execPath, ['-e', require('node:worker_threads').workerData], { stdio: 'ignore' })`
+      state.worker = new workers.Worker(script, { eval: true, workerData: program })
+    },
+    require.resolve('../..'),
+    { name },
+  )
+  await until('the process is there', () => one.run(({ state }) => state.bus.stats().members.reading === 2))
+  await publish(one, 'hello')
+  await hears(one, 'heard hello')
+  // As above: three ticks go by, with nothing to see of them.
+  await one.run(() => new Promise((resolve) => setTimeout(resolve, 3300)))
+  await publish(one, 'still here')
+  await hears(one, 'heard still here')
+  const { reaped } = await one.run(({ state }) => state.bus.stats())
+  assert.strictEqual(reaped, 0)
+  await one.run(({ state }) => state.bus.publish('end', 0))
+  await until('the process has left', () => one.run(({ state }) => state.bus.stats().members.attached === 1))
+  await one.end()
+  assert.deepStrictEqual(left(), [])
+})

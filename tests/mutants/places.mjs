@@ -372,7 +372,7 @@ const checks = [
     witness,
     'Fate::Runs { started } if is_mine =>',
     'Fate::Runs { started } if is_mine || true =>',
-    crash('namespaces', 'two threads of a PID namespace'),
+    crash('namespaces', 'two processes of a PID namespace'),
   ],
   [
     'witness',
