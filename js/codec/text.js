@@ -17,8 +17,8 @@ const CACHE_SIZE = 1024
 const CACHE_SHIFT = 22
 const CODE_LOOP = 48
 
-/** Whether V8 holds its characters, all below U+0100, in a byte each. Unknown to Node 20: there, the bytes are counted. */
-const isOneByte = v8.isStringOneByteRepresentation ?? (() => false)
+/** Whether V8 holds its characters, all below U+0100, in a byte each. Node 20 cannot tell: undefined. */
+const isOneByte = v8.isStringOneByteRepresentation ?? (() => undefined)
 
 const headerLength = (bytes) => (bytes < 32 ? 1 : bytes < 0x100 ? 2 : bytes < 0x10000 ? 3 : 5)
 
@@ -73,11 +73,13 @@ function writeMeasured(text, length, p) {
   // Each UTF-16 unit takes a byte at least: refuse before looking at them.
   const least = p + headerLength(length) + length
   if (least > out.max) throw tooLarge(least, out.max)
-  if (isOneByte(text)) {
+  // Most are ASCII, which is seen sooner afterwards than counted before. If it is not, it is written over.
+  const oneByte = isOneByte(text)
+  if (oneByte !== false) {
     if (least > out.end) room(p, least - p)
-    // If that is no UTF-8, it is written over.
-    out.bytes.latin1Write(text, least - length, length)
-    if (isAscii(out.bytes.subarray(least - length, least))) {
+    const at = least - length
+    const written = oneByte ? out.bytes.latin1Write(text, at, length) : out.bytes.utf8Write(text, at, length)
+    if (written === length && isAscii(out.bytes.subarray(at, least))) {
       writeHeader(length, p)
       return least
     }
