@@ -81,8 +81,8 @@ class Bus extends EventEmitter {
     check.topic(topic)
     if (listener !== undefined) check.listener('listener', listener)
     this.#mustBeOpen()
-    for (const subscription of [...this.#subscriptions]) {
-      if (subscription.topic === topic && subscription[isOf](listener)) subscription.unsubscribe()
+    for (const subscription of this.#membership?.subscriptionsTo(topic) ?? []) {
+      if (this.#subscriptions.has(subscription) && subscription[isOf](listener)) subscription.unsubscribe()
     }
   }
 

@@ -87,6 +87,11 @@ class Membership {
     this.#receiving.unsubscribe(subscription)
   }
 
+  /** Of all handles. */
+  subscriptionsTo(name) {
+    return this.#receiving.subscriptionsTo(name)
+  }
+
   stats() {
     this.check()
     return { ...orThrow(this.#member.stats()), outbox: this.#publishing.waiting }

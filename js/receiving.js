@@ -73,6 +73,11 @@ class Receiving {
     return reading.words
   }
 
+  subscriptionsTo(name) {
+    const reading = this.#readings.get(name)
+    return reading === undefined ? [] : reading.subscriptions.map((entry) => entry.subscription)
+  }
+
   unsubscribe(subscription) {
     const reading = this.#readings.get(subscription.topic)
     if (!reading) return
