@@ -1,8 +1,9 @@
-// npm run bench -- [--quick] [--rounds 5] [--only publish,scale] [--draw]
+// npm run bench -- [--quick] [--rounds 5] [--only publish,scale] [--aeron] [--draw]
 //
 // Every bench, one after the other, each in a process of its own. Prints their tables and the goals; writes results.json,
 // results.svg and the tables of README.md and benches/README.md. With `--quick` or `--only` it checks the benches, not the product:
-// what it writes goes to build/bench/. `--draw`: what is written is made anew from results.json, nothing is measured.
+// what it writes goes to build/bench/. `--aeron`: beside Aeron, too, for which
+// rivals/rust/README.md says what is needed. `--draw`: what is written is made anew from results.json, nothing is measured.
 
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     draw: { type: 'boolean' },
     only: { type: 'string' },
     rounds: { type: 'string' },
+    aeron: { type: 'boolean' },
   },
 })
 const quick = values.quick ? ['--quick'] : []
@@ -58,7 +60,7 @@ function rust(json) {
   }
   const words = [...(values.quick ? ['--seconds', '0.2', '--rounds', '1'] : rounds), '--json', json]
   const cargo = (...features) => run('cargo', ['run', '--release', '--quiet', ...features, '--', ...words], cwd)
-  return cargo('--features', 'aeron') || cargo()
+  return values.aeron ? cargo('--features', 'aeron') : cargo()
 }
 
 /** What the Rust bench writes, as rows like the others'. */
