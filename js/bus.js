@@ -11,6 +11,9 @@ const { join, leave } = require('./membership')
 const check = require('./options')
 const { isOf, isReferenced, rethrow, Subscription } = require('./subscription')
 
+/** What is to be watched for an event: see `Watches` in src/layout/member.rs. */
+const WATCHED = { __proto__: null, join: 1, leave: 1, interest: 2 }
+
 /** Attaches at once: what `open` does, and the default bus does not. */
 const attach = Symbol('attach')
 
@@ -39,6 +42,7 @@ class Bus extends EventEmitter {
       has: (subscription) => this.#subscriptions.has(subscription),
       drained: () => this.#drained(),
       gap: (gap) => this.#tellGap(gap),
+      news: (event, facts) => this.#tell(event, facts),
       lose: (error) => this.#lose(error),
     }
   }
@@ -84,6 +88,36 @@ class Bus extends EventEmitter {
     for (const subscription of this.#membership?.subscriptionsTo(topic) ?? []) {
       if (this.#subscriptions.has(subscription) && subscription[isOf](listener)) subscription.unsubscribe()
     }
+  }
+
+  /** The topics there are. */
+  topics() {
+    return this[attach]().topics()
+  }
+
+  /** The threads that are attached, in the order in which they came. */
+  members() {
+    return this[attach]().members()
+  }
+
+  on(event, listener) {
+    this.#listens(event)
+    return super.on(event, listener)
+  }
+
+  addListener(event, listener) {
+    return this.on(event, listener)
+  }
+
+  prependListener(event, listener) {
+    this.#listens(event)
+    return super.prependListener(event, listener)
+  }
+
+  /** Attaches for those events that tell what others do. */
+  #listens(event) {
+    const what = WATCHED[event]
+    if (what !== undefined && !this.#closing && !this.#lost) this[attach]().watch(what)
   }
 
   /** Where the bus stands, who holds its slab, and what this thread has done. */
@@ -163,19 +197,22 @@ class Bus extends EventEmitter {
   }
 
   #tellGap(gap) {
-    if (this.listenerCount('gap') > 0) {
-      try {
-        this.emit('gap', gap)
-      } catch (error) {
-        process.nextTick(rethrow, error)
-      }
-      return
-    }
+    if (this.#tell('gap', gap)) return
     const { topic, from, to, lost, reason } = gap
     process.emitWarning(
       `${lost} messages of ${JSON.stringify(topic)} were missed (${from} to ${to}, ${reason}): listen to 'gap' to handle it`,
       { type: 'SlabcastWarning', code: 'SLABCAST_GAP' },
     )
+  }
+
+  /** True: somebody listens. What a listener throws does not keep the others from theirs. */
+  #tell(event, facts) {
+    try {
+      return this.emit(event, facts)
+    } catch (error) {
+      process.nextTick(rethrow, error)
+      return true
+    }
   }
 
   /** As with any emitter, an 'error' that nobody listens to is an uncaught exception. */

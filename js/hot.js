@@ -17,7 +17,10 @@ const CORRUPT = 3
 const CLOSED = 4
 
 /** Places in the registers. */
-const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, GAPS, NOTE] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, TOLD, NOTE] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+/** Bits of what is to be told: gaps, and what else has changed. */
+const GAPS = 1
+const NEWS = 2
 /** Bits of the note: members seem to be dead; posts wait for the end of the burst. */
 const SUSPECTS = 1
 const POSTS_DUE = 2
@@ -93,7 +96,7 @@ function orThrow(result) {
 
 module.exports = {
   ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CORRUPT, CLOSED },
-  ...{ LENGTH, DRAINED, NEEDED, GAPS, NOTE, SUSPECTS, POSTS_DUE },
+  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, NOTE, SUSPECTS, POSTS_DUE },
   ...{ META, AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME },
   ...{ FLAG_RAW, Hot, failed, orThrow },
 }

@@ -27,6 +27,8 @@ class Membership {
   #tick
   #referenced = false
   #lost
+  /** MEMBERS, INTEREST. */
+  #watched = 0
   /** `endBurst` follows. */
   #isInBurst = false
   /** The longest of its handles. */
@@ -92,6 +94,25 @@ class Membership {
     return this.#receiving.subscriptionsTo(name)
   }
 
+  topics() {
+    this.check()
+    return orThrow(this.#member.topics())
+  }
+
+  members() {
+    this.check()
+    return orThrow(this.#member.members())
+  }
+
+  /** From now on its handles are told of MEMBERS or INTEREST. */
+  watch(what) {
+    this.check()
+    if ((this.#watched & what) === what) return
+    this.#watched |= what
+    this.#member.watch(what)
+    this.#receiving.arm()
+  }
+
   stats() {
     this.check()
     return { ...orThrow(this.#member.stats()), outbox: this.#publishing.waiting }
@@ -131,6 +152,12 @@ class Membership {
         if (handle.has(subscription)) first = Math.min(first, Math.max(from, before + 1))
       }
       if (first <= to) handle.gap({ topic, from: first, to, lost: to - first + 1, reason: 'stalled' })
+    }
+  }
+
+  tellNews() {
+    for (const { event, ...facts } of this.#member.takeNews()) {
+      for (const handle of this.#handles) handle.news(event, { ...facts })
     }
   }
 

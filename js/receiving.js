@@ -7,7 +7,7 @@ const { decode } = require('./codec')
 const hot = require('./hot')
 const { deliver, hears, rethrow, wantsMeta, within } = require('./subscription')
 
-const { ALL, MORE, DRAINED, NEEDED, GAPS, FLAG_RAW, META, orThrow } = hot
+const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
 
 /** Drains of one turn of the event loop: timers and sockets are served in between. */
@@ -39,9 +39,11 @@ class Receiving {
   #readings = new Map()
   #byIndex = []
   #again
+  /** Between a wake-up and falling asleep again: also while listeners are called. */
+  #isAwake = false
 
   /**
-   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function }} owner
+   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, tellNews: Function }} owner
    * @param {number} number the member's, to tell its own messages
    */
   constructor(member, number, hot, owner) {
@@ -66,11 +68,15 @@ class Receiving {
       reading = new Reading(name, words)
       this.#readings.set(name, reading)
       this.#byIndex[words.index] = reading
-      // The first look: armed from now on, so that publishers post.
-      if (this.#hot.calls.sleep() === 0) this.#member.postSelf()
+      this.arm()
     }
     reading.subscriptions = [...reading.subscriptions, { subscription, from, before }]
     return reading.words
+  }
+
+  /** Armed from now on, so that who has something posts; awake it is so when it falls asleep again. */
+  arm() {
+    if (!this.#isAwake && this.#hot.calls.sleep() === 0) this.#member.postSelf()
   }
 
   subscriptionsTo(name) {
@@ -90,6 +96,15 @@ class Receiving {
 
   /** From the event loop: the semaphore was posted, or was left so for this turn. */
   wake() {
+    this.#isAwake = true
+    try {
+      this.#read()
+    } finally {
+      this.#isAwake = false
+    }
+  }
+
+  #read() {
     this.#hot.calls.rouse()
     for (let drains = 0; drains < DRAINS_PER_TURN; drains++) {
       const more = this.#drain()
@@ -129,7 +144,9 @@ class Receiving {
     }
     const count = registers[DRAINED]
     const needed = registers[NEEDED]
-    if (registers[GAPS] !== 0) this.#tellGaps()
+    const told = registers[TOLD]
+    if (told & GAPS) this.#tellGaps()
+    if (told & NEWS) this.#owner.tellNews()
     if (count > 0) this.#dispatch(count, bytes)
     else if (needed > bytes.length) return this.#drainLarge(needed)
     return status === MORE

@@ -2,7 +2,7 @@
 //! one if the reaper dies too.
 
 use crate::layout::{Corrupt, MemberState, Parts};
-use crate::registry::{Topics, detach};
+use crate::registry::{Topics, detach, moved};
 use crate::ring::Ring;
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
@@ -32,6 +32,7 @@ pub(crate) fn reap(
     step("reap: forgotten");
     // Last: until here the place is reaped again by whoever looks.
     detach(member);
+    moved(topics.header);
     step("reap: detached");
     Ok(true)
 }

@@ -128,6 +128,43 @@ declare namespace ipc {
     reason: 'stalled'
   }
 
+  /** A topic, as it stands. */
+  interface TopicInfo<Topic extends string = string> {
+    topic: Topic
+    /** The number of its last message; 0: there was none. */
+    sequence: number
+    /** Threads that are woken for its messages. */
+    subscribers: number
+    /** When it was last published to, in ms since 1970 (about, where several publish at once); `null`: never. */
+    lastPublish: number | null
+  }
+
+  /** An attached thread. */
+  interface Member {
+    /** A number unique in the life of the bus, as in `meta.publisher`. */
+    member: number
+    /** Its process. */
+    pid: number
+    /** 0 is the main thread, else the `threadId` of a worker_thread. */
+    thread: number
+  }
+
+  /** An attached thread, as it stands. */
+  interface MemberInfo extends Member {
+    /**
+     * Messages of the bus, of whatever topic, that it has not gone past yet with all its listeners: of one that sleeps they are
+     * not for it. 0 where it is subscribed to nothing.
+     */
+    lag: number
+  }
+
+  /** Whether anybody is subscribed to a topic by its name; patterns do not count. */
+  interface Interest<Topic extends string = string> {
+    topic: Topic
+    /** `true`: the first subscriber came. `false`: the last one left, or died. */
+    active: boolean
+  }
+
   /** Messages, and bytes of them. */
   interface Traffic {
     /** How many. */
@@ -231,6 +268,15 @@ declare namespace ipc {
     drain: []
     /** Messages were missed. Without a listener it is a process warning. */
     gap: [gap: Gap]
+    /** Another thread attached to the bus. Who came and was gone before this thread looked is not told. */
+    join: [member: Member]
+    /** Another thread left the bus, or died: that is told within some 2 s. */
+    leave: [member: Member]
+    /**
+     * A topic got its first subscriber by name, or lost its last, in whatever process: publishers of what costs something
+     * begin and cease on it. Only changes are told, `topics()` tells how it stands.
+     */
+    interest: [interest: Interest]
     /** The bus is lost (`ERR_CORRUPT`); every later call throws the same. */
     error: [error: SlabcastError]
   }
@@ -279,6 +325,18 @@ declare namespace ipc {
 
     /** Ends this handle's subscriptions to a topic: all, or those of one listener. */
     unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
+
+    /**
+     * The topics there are, in no order. Synchronous; looks at the whole table: some microseconds for a hundred topics.
+     * @throws `ERR_CLOSED`; `ERR_CORRUPT` once the bus is lost
+     */
+    topics(): TopicInfo<NameOf<Topics>>[]
+
+    /**
+     * The threads attached to the bus, this one among them, in the order in which they came. Synchronous.
+     * @throws `ERR_CLOSED`; `ERR_CORRUPT` once the bus is lost
+     */
+    members(): MemberInfo[]
 
     /**
      * Where the bus stands, who holds its slab, and what this thread has done. Synchronous; costs some microseconds.

@@ -8,13 +8,14 @@ use super::clock::{Clock, now_ms};
 use super::fanout::Fanout;
 use super::held::Watch;
 use super::interest::Interest;
+use super::news::Watching;
 use super::publisher::Publisher;
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::spin::Spin;
 use super::stats::{Counters, Stats};
 use crate::error::{Gap, OpenError, TopicError};
-use crate::layout::{Corrupt, MemberState, NAME_MAX};
+use crate::layout::{Corrupt, MemberState, NAME_MAX, Watches};
 use crate::registry::{TopicId, hash_bits, name_hash};
 use crate::segment::{Generation, Place};
 use crate::sync::Ordering::Acquire;
@@ -42,6 +43,9 @@ pub(crate) struct Attachment {
     pub(super) watch: Watch,
     pub(super) counters: Counters,
     pub(super) care: Care,
+    pub(super) watching: Watching,
+    /// Past what this thread has published.
+    pub(super) published_to: u64,
     thread: u32,
     /// Topics left while the registry lock was held by another: their bits still stand in the table.
     owed: Vec<TopicId>,
@@ -81,18 +85,22 @@ impl Attachment {
         let (shared, membership) = Shared::open(place, sizes, options.thread)?;
         let (index, number) = (membership.index, membership.number);
         let reader = Reader::new(&shared.parts(), index);
+        let mut fanout = Fanout::default();
+        fanout.post_watchers(&shared.parts(), &shared.place, Watches::MEMBERS);
         Ok(Attachment {
             membership: Some(membership),
             publisher: Publisher::new(index, number, std::process::id()),
             reader,
             interest: Interest::default(),
             spin: Spin::new(options.spin),
-            fanout: Fanout::default(),
+            fanout,
             clock: Clock::default(),
             ahead: Ahead::default(),
             watch: Watch::default(),
             counters: Counters::default(),
             care: Care::default(),
+            watching: Watching::default(),
+            published_to: 0,
             thread: options.thread,
             owed: Vec::new(),
             gaps: Vec::new(),
@@ -236,13 +244,20 @@ impl Attachment {
             // What was missed so far is of the topics so far: told before this one begins.
             self.rejoin();
         }
+        let (topics, me) = (shared.topics(), self.publisher.index);
         self.owed.retain(|owed| *owed != id);
+        // It may still stand there from a subscription before: this one is named once it has begun.
+        let ended = topics.set_named(id, me, false);
         self.interest.add(id, topic.hash);
-        shared.topics().set_subscriber(id, self.publisher.index, true);
+        topics.set_subscriber(id, me, true);
         step("subscribe: subscribed");
-        drop(guard);
         let from = self.reader.begin(&parts, &mut self.interest, id);
         step("subscribe: begun");
+        let began = topics.set_named(id, me, true);
+        drop(guard);
+        if began || ended {
+            self.fanout.post_watchers(&parts, &shared.place, Watches::INTEREST);
+        }
         Ok(Live { topic, from })
     }
 
@@ -275,14 +290,21 @@ impl Attachment {
         if self.owed.is_empty() {
             return;
         }
-        let Ok(_guard) = self.shared.lock_registry(wait) else { return };
-        let topics = self.shared.topics();
+        let shared = self.shared.clone();
+        let Ok(guard) = shared.lock_registry(wait) else { return };
+        let (topics, me) = (shared.topics(), self.publisher.index);
         topics.recover();
+        let mut ended = false;
         for id in self.owed.drain(..) {
             if topics.is_same(id) {
-                topics.set_subscriber(id, self.publisher.index, false);
+                ended |= topics.set_named(id, me, false);
+                topics.set_subscriber(id, me, false);
                 step("unsubscribe: forgotten");
             }
+        }
+        drop(guard);
+        if ended {
+            self.fanout.post_watchers(&shared.parts(), &shared.place, Watches::INTEREST);
         }
     }
 
@@ -336,9 +358,12 @@ impl Attachment {
     /// False: armed (R9), so that who waits now is woken. Left: there is nobody to be woken.
     pub fn fall_asleep(&mut self, most: Duration) -> bool {
         let Some(membership) = &self.membership else { return false };
-        let Attachment { shared, reader, interest, spin, .. } = self;
+        let Attachment { shared, reader, interest, spin, watching, .. } = self;
         let parts = shared.parts();
-        spin.fall_asleep(&parts, reader, &membership.semaphore, most, |reader| reader.meets(&parts, interest))
+        let header = shared.segment.header();
+        spin.fall_asleep(&parts, reader, &membership.semaphore, most, |reader| {
+            reader.meets(&parts, interest) || watching.is_due(header)
+        })
     }
     /// How long it looks before it sleeps.
     #[cfg(feature = "node")]

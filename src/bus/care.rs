@@ -146,7 +146,9 @@ impl Attachment {
             self.care.files.after(&kept);
         }
         self.watch.look(&parts, now_ms());
-        Ok(self.is_behind() || self.has_gaps())
+        // A change whose maker died before it posted.
+        self.watching.look();
+        Ok(self.is_behind() || self.has_gaps() || self.has_news())
     }
 
     /// Whether what steers everybody, and what only this thread writes, can be what it is. Never in the middle of a publish.

@@ -6,7 +6,7 @@
 //! more, about a millisecond after it fell asleep again.
 
 use super::clock::Ticks;
-use crate::layout::{Identity, MemberState, Parts};
+use crate::layout::{Identity, MemberState, Parts, Watches};
 use crate::segment::Place;
 use crate::sync::{AtomicU64, Ordering, fence, fence_after_rmw, step};
 use crate::wake::{Poster, Sleeper, asleep};
@@ -109,6 +109,18 @@ impl Fanout {
             let state = MemberState(parts.members[index as usize].identity.state.load(Acquire));
             if state.in_use() {
                 self.post(parts, place, index, state.number());
+            }
+        }
+    }
+
+    /// Posts to the sleeping members that watch something of `what`, which was changed just now.
+    pub fn post_watchers(&mut self, parts: &Parts<'_>, place: &Place, what: Watches) {
+        // Partner: Reader::arm. The change is seen by a watcher that this does not see asleep.
+        fence(SeqCst);
+        let now = Ticks::now();
+        for (index, member) in (0..).zip(parts.members) {
+            if Watches(member.identity.watches.load(Relaxed)).meets(what) {
+                self.post_if_asleep(parts, place, index, now);
             }
         }
     }

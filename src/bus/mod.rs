@@ -3,6 +3,7 @@
 mod ahead;
 mod attachment;
 mod care;
+mod census;
 mod clock;
 mod failures;
 mod fanout;
@@ -11,6 +12,9 @@ mod held;
 mod inspection;
 mod interest;
 mod message;
+// JavaScript alone has events.
+#[cfg_attr(not(feature = "node"), allow(dead_code))]
+mod news;
 mod opening;
 mod options;
 mod publisher;
@@ -21,6 +25,7 @@ mod spin;
 mod stall;
 mod stats;
 
+pub use census::{MemberInfo, TopicInfo};
 pub use held::{Held, HeldBy};
 pub use message::Message;
 pub use options::Options;
@@ -30,6 +35,8 @@ pub use stats::{Stats, Traffic};
 pub(crate) use attachment::{Attachment, Live, TICK, TopicRef};
 #[cfg(not(feature = "node"))]
 use attachment::{Attachment, Live, TICK, TopicRef};
+#[cfg(feature = "node")]
+pub(crate) use news::News;
 #[cfg(feature = "node")]
 pub(crate) use publisher::Refused;
 #[cfg(not(feature = "node"))]
@@ -340,6 +347,7 @@ impl Bus {
 
     fn receive(&mut self) -> Result<Option<Message>, RecvError> {
         if self.inbox.is_empty() {
+            self.at.consume();
             if self.ticked.elapsed() >= TICK || self.at.suspects() {
                 self.ticked = Instant::now();
                 self.at.tick().map_err(|_| RecvError::Corrupt)?;
@@ -385,6 +393,16 @@ impl Bus {
     /// latter: where it stood is zero.
     pub fn stats(&mut self) -> Stats {
         self.at.stats()
+    }
+
+    /// The topics there are, in no order; none once the bus is left. Looks at the whole table: some microseconds for a hundred.
+    pub fn topics(&self) -> Vec<TopicInfo> {
+        self.at.topics_now()
+    }
+
+    /// The threads that are attached, this one among them, in the order in which they came; none once the bus is left.
+    pub fn members(&self) -> Vec<MemberInfo> {
+        self.at.members_now()
     }
 
     /// Leaves the bus, as dropping it does.

@@ -97,6 +97,9 @@ impl Publisher {
             }
             at += frame_bytes(body.len());
         }
+        if committed.is_ok() {
+            topic.time_ms.store(what.time_ms, Ordering::Relaxed);
+        }
         // R3: only now that the tail is past the last. Release: whoever sees it cleared sees that tail.
         me.inflight.store(0, Release);
         step("publish: cleared");

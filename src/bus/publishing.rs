@@ -37,6 +37,7 @@ impl Attachment {
         // A sleeping reader of quiet topics holds the slab without knowing: nudged.
         let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
         let position = self.publisher.publish(&parts, what, bodies.clone(), nudge)?;
+        self.published_to = position + 1;
         self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index), now);
         self.ahead.reached(self.publisher.end, &shared.segment);
         for body in bodies {

@@ -67,6 +67,7 @@ pub(crate) struct Reader {
     state: MemberState,
     cursor: u64,
     low: u64,
+    consumed: u64,
     epoch: u64,
     delivered: Traffic,
 }
@@ -77,7 +78,7 @@ impl Reader {
         let me = &parts.members[index as usize];
         let state = MemberState(me.identity.state.load(Acquire));
         let epoch = me.sleeping.load(Relaxed);
-        Reader { index, state, cursor: 0, low: 0, epoch, delivered: Traffic::default() }
+        Reader { index, state, cursor: 0, low: 0, consumed: 0, epoch, delivered: Traffic::default() }
     }
 
     fn me<'a>(&self, parts: &Parts<'a>) -> &'a Member {
@@ -164,12 +165,23 @@ impl Reader {
         self.cursor = floor.tail;
         me.reading.low.store(self.low, SeqCst);
         me.reading.cursor.store(self.cursor, SeqCst);
+        self.consumed = self.cursor;
+        me.reading.consumed.store(self.consumed, Release);
     }
 
     /// Holds nobody back any more.
     pub fn stop(&mut self, parts: &Parts<'_>) {
         self.state = self.state.with_phase(MemberState::ATTACHED);
         self.me(parts).identity.state.store(self.state.0, Release);
+    }
+
+    /// The listeners of all that was read have returned.
+    pub fn consume(&mut self, parts: &Parts<'_>) {
+        if self.is_reading() && self.consumed != self.cursor {
+            self.consumed = self.cursor;
+            // Release: whoever sees it sees what the listeners did.
+            self.me(parts).reading.consumed.store(self.consumed, Release);
+        }
     }
 
     /// Whether the tail stands past what was read.

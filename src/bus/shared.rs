@@ -6,9 +6,9 @@ use super::failures::os;
 use super::fanout::Fanout;
 use super::inspection::{Inspection, is_possible};
 use crate::error::OpenError;
-use crate::layout::{Corrupt, Identity, MemberState, Parts};
+use crate::layout::{Corrupt, Identity, MemberState, Parts, Watches};
 use crate::reap::reap;
-use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use};
+use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use, moved};
 use crate::segment::{
     Generation, Guard, LockError, Place, Presence, RegistryLock, Round, Segment, Witness, anyone_lives,
     is_alive, remove_bus, unlink_memory,
@@ -86,7 +86,7 @@ impl Shared {
     pub fn topics(&self) -> Topics<'_> {
         Topics {
             header: self.segment.header(),
-            log: self.segment.log(),
+            logs: self.segment.logs(),
             buckets: self.segment.buckets(),
             names: self.segment.names(),
             parts: self.segment.parts(),
@@ -127,6 +127,7 @@ impl Shared {
         })?;
         step("attach: audible");
         attach(&parts, newcomer, mine, thread, semaphore.descriptor());
+        moved(self.segment.header());
         Ok(Membership { index: newcomer.index, number: newcomer.number, semaphore, witness, presence })
     }
 
@@ -244,7 +245,9 @@ impl Shared {
             self.topics().forget_member(index);
             step("leave: forgotten");
             detach(member);
+            moved(header);
             step("leave: detached");
+            Fanout::default().post_watchers(&parts, &self.place, Watches::ALL);
         }
         drop(membership.semaphore);
         drop(membership.witness);

@@ -63,19 +63,19 @@ impl Geometry {
         section(size_of::<Header>())?;
         Some(Geometry {
             sizes,
-            log: section(LOG_LEN * 8)?,
+            log: section(2 * LOG_LEN * 8)?,
             members: section(each(members as u64, size_of::<Member>())?)?,
             buckets: section(each(topics.next_power_of_two() as u64, 4)?)?,
             ring: section(each(slab_bytes / BLOCK as u64, 8)?)?,
             slab: section(each(slab_bytes, 1)?)?,
             topics: section(each(topics as u64, size_of::<Topic>())?)?,
-            rows: section(each(topics as u64, row_words(members) * 8)?)?,
+            rows: section(each(topics as u64, 2 * row_words(members) * 8)?)?,
             names: section(each(topics as u64, size_of::<Name>())?)?,
             total: at,
         })
     }
 
-    /// Words of one topic's subscriber bitmap.
+    /// Words of one of a topic's two bitmaps of members.
     pub fn row_words(&self) -> usize {
         row_words(self.sizes.members)
     }

@@ -72,12 +72,16 @@ pub(crate) struct Registry {
     pub evicted: AtomicU32,
     /// Where the search for topics that may give their place goes on.
     pub hand: AtomicU32,
-    _pad: AtomicU32,
+    /// How often a member came or went, modulo 2^32: who watches them looks when it moves. After the table was changed.
+    pub moved: AtomicU32,
     /// Topics ever made; the log holds the ids of the last LOG_LEN of them. Release: read by `drain` (rule R11).
     pub created: AtomicU64,
     /// Members ever attached; gives each its number, unique in the life of the segment.
     pub attached: AtomicU64,
-    _spare: [AtomicU64; 3],
+    /// Times a topic got its first subscriber by name or lost its last; the second half of the log holds the ids of the last
+    /// LOG_LEN of them. Release: read by who watches interest.
+    pub changed: AtomicU64,
+    _spare: [AtomicU64; 2],
     /// Up to 64 topics that are retired but still bear their name: topic index + 1, or 0.
     pub retired: Retired,
 }

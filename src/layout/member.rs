@@ -22,6 +22,8 @@ pub(crate) struct Reading {
     pub low: AtomicU64,
     /// The next global position I read.
     pub cursor: AtomicU64,
+    /// The listeners of everything before this position have returned. Its owner; read by who waits for that.
+    pub consumed: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +41,30 @@ pub(crate) struct MemberIdentity {
     pub namespace: AtomicU64,
     /// The descriptor of its semaphore in its own process: the way to it when the file is gone.
     pub semaphore: AtomicU32,
+    /// What it is to be woken for beside messages: bits of [`Watches`]. Its owner.
+    pub watches: AtomicU32,
+}
+
+/// `MemberIdentity::watches`.
+///
+/// ```text
+/// bit 0  members    a member came or went
+/// bit 1  interest   a topic got its first subscriber by name, or lost its last
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watches(pub u32);
+
+impl Watches {
+    pub const MEMBERS: Watches = Watches(1);
+    pub const INTEREST: Watches = Watches(2);
+    pub const ALL: Watches = Watches(3);
+
+    pub fn contains(self, other: Watches) -> bool {
+        self.0 & other.0 == other.0
+    }
+    pub fn meets(self, other: Watches) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 /// A process, for good: its pid alone would be given to another one day.

@@ -3,13 +3,15 @@
 //! ```text
 //!            offset                       bytes (default sizes)   reserved
 //! header     0                            512                     at creation
-//! log        geometry.log                 4 Ki                    at creation    ids of the topics made last
+//! log        geometry.log                 8 Ki                    at creation    ids of the topics made last, and of those whose
+//!                                                                                interest changed last
 //! members    geometry.members             256 x 256               at creation
 //! buckets    geometry.buckets             131072 x 4              at creation    name hash -> first topic
 //! ring       geometry.ring                262144 x 8              at creation    one slot per message
 //! slab       geometry.slab                16 Mi                   at creation    frames, in blocks of 64
 //! topics     geometry.topics              131072 x 64             as they appear, 512 at a time
-//! rows       geometry.rows                131072 x 32             with their topics: subscriber bitmaps
+//! rows       geometry.rows                131072 x 64             with their topics: bitmaps of who is posted to, who is
+//!                                                                                subscribed by name
 //! names      geometry.names               131072 x 256            with their topics
 //! ```
 //!
@@ -30,7 +32,7 @@ mod topic;
 pub(crate) use frame::{FLAG_RAW, Frame, FrameFields, frame_bytes};
 pub(crate) use geometry::{Geometry, SLAB_POSITION_MAX, Sizes};
 pub(crate) use header::{Header, Label, SEGMENT_CLOSED, SEGMENT_OPEN};
-pub(crate) use member::{Identity, Member, MemberState};
+pub(crate) use member::{Identity, Member, MemberState, Watches};
 #[cfg(test)]
 pub(crate) use member::{MemberIdentity, Reading};
 pub(crate) use parts::{Parts, TopicTable};
@@ -38,12 +40,12 @@ pub(crate) use slot::Slot;
 pub(crate) use topic::{NAME_MAX, Name, Topic, TopicState};
 
 /// Counts every change of what this module describes.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub(crate) const LAYOUT_VERSION: u32 = 3;
 
 /// "slabcast" in ASCII, read as a big-endian number.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"slabcast");
 
-/// How many of the last made topics the log remembers; a reader further behind looks through the table.
+/// How many of the last made (and of the last changed) topics the log remembers; a reader further behind looks through the table.
 pub(crate) const LOG_LEN: usize = 512;
 
 /// What stands in the segment cannot have been written by this protocol. Nothing was changed.
@@ -59,11 +61,11 @@ mod golden {
     use super::*;
     use std::mem::{align_of, offset_of, size_of};
 
-    /// The numbers of layout version 2. A failure here means that the picture, this test and
+    /// The numbers of layout version 3. A failure here means that the picture, this test and
     /// LAYOUT_VERSION must change together.
     #[test]
-    fn the_layout_of_version_2_is_what_it_was() {
-        assert_eq!(LAYOUT_VERSION, 2);
+    fn the_layout_of_version_3_is_what_it_was() {
+        assert_eq!(LAYOUT_VERSION, 3);
         // A label never changes: every version reads every other's.
         assert_eq!(offset_of!(Header, identity), 0);
         assert_eq!(offset_of!(SegmentIdentity, magic), 0);
@@ -81,13 +83,14 @@ mod golden {
         assert_eq!((size_of::<Topic>(), align_of::<Topic>()), (64, 64));
         assert_eq!(offset_of!(Topic, sequence), 8);
         assert_eq!(offset_of!(Topic, last), 16);
+        assert_eq!((offset_of!(Topic, base), offset_of!(Topic, time_ms)), (48, 56));
         assert_eq!(size_of::<Name>(), 256);
         let g =
             Geometry::new(Sizes { slab_bytes: 16 << 20, max_message: 8 << 20, topics: 131072, members: 256 });
         let g = g.expect("the default sizes");
         assert_eq!(
             [g.log, g.members, g.buckets, g.ring, g.slab, g.topics, g.rows, g.names, g.total],
-            [4096, 8192, 73728, 598016, 2695168, 19472384, 27860992, 32055296, 65609728]
+            [4096, 12288, 77824, 602112, 2699264, 19476480, 27865088, 36253696, 69808128]
         );
     }
 }

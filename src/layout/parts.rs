@@ -35,14 +35,23 @@ pub(crate) struct Parts<'a> {
     /// The longest body; at most half a slab.
     pub max_message: u64,
     pub topics: TopicTable<'a>,
-    /// For each topic `row_words` words of subscriber bitmap.
+    /// For each topic twice `row_words` words of bitmap: of those who are posted to, and of those subscribed by name.
     pub rows: &'a [AtomicU64],
     pub row_words: usize,
 }
 
 impl<'a> Parts<'a> {
-    /// The subscriber bitmap of a topic.
+    /// The members that are posted to when the topic is published to.
     pub fn row(&self, topic: u32) -> &'a [AtomicU64] {
-        &self.rows[topic as usize * self.row_words..][..self.row_words]
+        &self.rows[topic as usize * 2 * self.row_words..][..self.row_words]
+    }
+    /// Of those, the members subscribed by its name. Such a bit is set last: whoever has one is asked by all that is published
+    /// since.
+    pub fn named(&self, topic: u32) -> &'a [AtomicU64] {
+        &self.rows[(topic as usize * 2 + 1) * self.row_words..][..self.row_words]
+    }
+    /// Both.
+    pub fn both(&self, topic: u32) -> &'a [AtomicU64] {
+        &self.rows[topic as usize * 2 * self.row_words..][..2 * self.row_words]
     }
 }

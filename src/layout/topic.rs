@@ -21,7 +21,10 @@ pub(crate) struct Topic {
     pub name_len: AtomicU32,
     /// `alloc` when the topic was retired; 0 while it is not, or not yet fully (rule R12).
     pub retired_at: AtomicU64,
-    _spare: [AtomicU64; 2],
+    /// `sequence` when the entry was made: numbers up to it were never this topic's, or are forgotten.
+    pub base: AtomicU64,
+    /// When it was last published to, in ms since 1970, or 0. Publishers, without order: about.
+    pub time_ms: AtomicU64,
 }
 
 #[cfg(not(loom))]

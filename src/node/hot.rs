@@ -4,7 +4,7 @@
 //! ```text
 //! registers  Uint32Array   0 topic index  1 topic generation  2 topic hash  3 flags
 //!                          4 length of the body, or how many bodies
-//!                          5 messages drained  6 bytes the next message needs  7 gaps are waiting
+//!                          5 messages drained  6 bytes the next message needs  7 what is to be told
 //!                          8 what is to be done besides
 //! meta       Float64Array  per message drained: topic index, offset, length, flags, sequence, position, member, pid, time
 //! bytes      Uint8Array    their bodies, one after the other
@@ -43,6 +43,10 @@ const MORE: u32 = 1;
 fn status<E>(result: Result<bool, E>) -> u32 {
     result.map_or(CORRUPT, u32::from)
 }
+
+/// Bits of what is to be told, in the order in which they are: of gaps, of what else has changed.
+const GAPS: u32 = 1;
+const NEWS: u32 = 2;
 
 /// The place in `registers` that says what is to be done besides, and its bits.
 const NOTE: usize = 8;
@@ -178,15 +182,17 @@ impl Hot {
 
     fn drain(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
+        // JavaScript drains when the listeners of what it drained before have returned.
+        attachment.consume();
         let mut batch =
             Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
         let drained = attachment.drain(POSITIONS, &mut batch);
         let (count, needed) = (batch.count, batch.needed);
-        let gaps = attachment.has_gaps();
-        if let [_, _, _, _, _, drained, more, gap, ..] = self.registers.slice() {
+        let told = attachment.has_gaps() as u32 * GAPS + attachment.has_news() as u32 * NEWS;
+        if let [_, _, _, _, _, drained, more, tell, ..] = self.registers.slice() {
             *drained = count as u32;
             *more = needed as u32;
-            *gap = gaps as u32;
+            *tell = told;
         }
         match drained {
             Drained::All => ALL,
@@ -198,13 +204,14 @@ impl Hot {
     /// 1: asleep, or looks before the loop blocks; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return 1 };
+        attachment.consume();
         let looker = self.looker.as_ref().filter(|_| attachment.spins()).and_then(Weak::upgrade);
         if !looker.is_some_and(|looker| looker.look_first()) {
             // Armed already if a listener subscribed: it looks all the same, and drains in this turn what the listener published.
             attachment.disarm();
             return u32::from(!attachment.fall_asleep(Duration::ZERO));
         }
-        if attachment.is_behind() {
+        if attachment.is_behind() || attachment.has_news() {
             return 0;
         }
         // Left there, they would call JavaScript in each turn until it sleeps.

@@ -4,6 +4,7 @@
 //! The calls a message takes are raw functions without arguments (`hot.rs`); everything else is a method here.
 
 mod arrays;
+mod census;
 mod ending;
 mod failure;
 mod hot;
@@ -16,6 +17,8 @@ mod wakeup;
 
 use crate::bus::{Attachment, Options};
 use crate::error::{Gap, TopicError};
+use crate::layout::Watches;
+use census::{MemberWords, NewsWords, TopicInfoWords};
 use failure::Failure;
 use hot::Hot;
 use napi::bindgen_prelude::{Either, Function, Object, Unknown};
@@ -218,6 +221,36 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn stats(&self) -> Either<StatsWords, Failure> {
         self.attached(|at| Ok(at.stats().into()))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn topics(&self) -> Either<Vec<TopicInfoWords>, Failure> {
+        self.attached(|at| Ok(at.topics_now().into_iter().map(Into::into).collect()))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn members(&self) -> Either<Vec<MemberWords>, Failure> {
+        self.attached(|at| Ok(at.members_now().into_iter().map(Into::into).collect()))
+    }
+
+    /// From now on `takeNews` tells of these: 1 members, 2 interest.
+    #[napi(catch_unwind)]
+    pub fn watch(&self, what: u32) {
+        if let Some(at) = self.hot.borrow_mut().attachment() {
+            at.watch(Watches(what));
+        }
+    }
+
+    #[napi(catch_unwind)]
+    pub fn take_news(&self) -> Vec<NewsWords> {
+        let news = self.hot.borrow_mut().attachment().map(|at| at.news()).unwrap_or_default();
+        news.into_iter().map(Into::into).collect()
+    }
+
+    /// Whether all that this thread has published was consumed by everybody who reads.
+    #[napi(catch_unwind)]
+    pub fn is_settled(&self) -> bool {
+        self.hot.borrow_mut().attachment().is_none_or(|at| at.is_settled())
     }
 
     /// Wakes this thread's loop in its next turn.

@@ -56,6 +56,7 @@ pub(crate) fn attach(parts: &Parts<'_>, newcomer: Newcomer, identity: Identity, 
     member.identity.started.store(identity.started, Relaxed);
     member.identity.namespace.store(identity.namespace, Relaxed);
     member.identity.semaphore.store(semaphore, Relaxed);
+    member.identity.watches.store(0, Relaxed);
     // A slot's last user may have died asleep: awake, by the next even epoch (it never goes back).
     let epoch = member.sleeping.load(Relaxed);
     member.sleeping.store(epoch.wrapping_add(epoch & 1), Relaxed);
@@ -64,6 +65,13 @@ pub(crate) fn attach(parts: &Parts<'_>, newcomer: Newcomer, identity: Identity, 
     // Last: it vouches for the rest.
     member.identity.state.store(state.0, Release);
     step("attach: attached");
+}
+
+/// The table was changed: who watches the members looks. A death just before is made good by their next tick.
+pub(crate) fn moved(header: &Header) {
+    let moved = &header.registry.moved;
+    // Release: whoever sees it sees the change.
+    moved.store(moved.load(Relaxed).wrapping_add(1), Release);
 }
 
 /// Gives the place back: the last step of leaving and of reaping, which is repeated until it is done.

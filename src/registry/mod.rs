@@ -2,9 +2,10 @@
 //! does so under the registry lock; lookups are lock-free.
 
 mod members;
+mod subscribers;
 mod topics;
 
-pub(crate) use members::{AttachError, Newcomer, attach, detach, in_use};
+pub(crate) use members::{AttachError, Newcomer, attach, detach, in_use, moved};
 pub(crate) use topics::{MakeError, Topics, hash_bits, name_hash};
 
 /// A topic's entry and the generation of it: never the id of another name.
@@ -12,4 +13,15 @@ pub(crate) use topics::{MakeError, Topics, hash_bits, name_hash};
 pub(crate) struct TopicId {
     pub index: u32,
     pub generation: u32,
+}
+
+impl TopicId {
+    /// As it stands in the logs.
+    fn word(self) -> u64 {
+        (self.generation as u64) << 32 | self.index as u64
+    }
+    #[cfg_attr(not(feature = "node"), allow(dead_code))]
+    fn of(word: u64) -> TopicId {
+        TopicId { index: word as u32, generation: (word >> 32) as u32 }
+    }
 }

@@ -12,7 +12,7 @@ use crate::layout::Header;
 use crate::layout::{Corrupt, NAME_MAX, Name, Parts, Topic, TopicState};
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, load_words, step, store_words};
-use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+use Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 /// xxh3 of a topic's name: its low bits choose the bucket, the next 16 stand in the slots.
 pub(crate) fn name_hash(name: &[u8]) -> u64 {
@@ -46,7 +46,8 @@ impl From<Corrupt> for MakeError {
 #[derive(Clone, Copy)]
 pub(crate) struct Topics<'a> {
     pub header: &'a Header,
-    pub log: &'a [AtomicU64],
+    /// The ids of the topics made last, and of those whose interest changed last.
+    pub logs: (&'a [AtomicU64], &'a [AtomicU64]),
     pub buckets: &'a [AtomicU32],
     pub names: &'a [Name],
     pub parts: Parts<'a>,
@@ -114,6 +115,14 @@ impl<'a> Topics<'a> {
         self.parts.topics.get(id.index).is_some_and(|topic| topic.state.load(Acquire) == state)
     }
 
+    /// The live topics, as they are met.
+    pub fn live(&self) -> impl Iterator<Item = TopicId> {
+        (0u32..).zip(self.parts.topics.reserved()).filter_map(|(index, topic)| {
+            let state = TopicState(topic.state.load(Acquire));
+            (state.phase() == TopicState::VALID).then(|| TopicId { index, generation: state.generation() })
+        })
+    }
+
     /// Whether an id still stands for the topic it was given for, live or retired.
     pub fn is_same(&self, id: TopicId) -> bool {
         self.parts.topics.get(id.index).is_some_and(|topic| {
@@ -146,7 +155,7 @@ impl<'a> Topics<'a> {
                 // Half made. A topic without a name or subscribers: never found, and the first to give its place.
                 topic.hash.store(0, Relaxed);
                 topic.name_len.store(0, Relaxed);
-                for word in self.parts.row(index) {
+                for word in self.parts.both(index) {
                     word.store(0, Relaxed);
                 }
                 topic.state.store(TopicState::new(state.generation(), TopicState::VALID).0, Release);
@@ -166,11 +175,13 @@ impl<'a> Topics<'a> {
             self.link(index, topic);
             step("recover: one");
         }
+        // Who watches interest may have missed a change.
+        self.skip_changes();
         fence(SeqCst);
         self.header.registry.dirty.store(0, Release);
     }
 
-    fn change<T>(&self, act: impl FnOnce() -> T) -> T {
+    pub(super) fn change<T>(&self, act: impl FnOnce() -> T) -> T {
         self.header.registry.dirty.store(1, SeqCst);
         step("change: begun");
         let result = act();
@@ -262,12 +273,14 @@ impl<'a> Topics<'a> {
                 // R5: above every number the entry or the name ever had; `last` stays for the same reason.
                 topic.sequence.store(self.parts.tail.load(Acquire), Relaxed);
             }
+            topic.base.store(topic.sequence.load(Acquire), Relaxed);
+            topic.time_ms.store(0, Relaxed);
             topic.retired_at.store(0, Relaxed);
             topic.hash.store(hash, Relaxed);
             topic.name_len.store(name.len() as u32, Relaxed);
             step("make: numbered");
             store_words(&self.names[index as usize].0, name);
-            for word in self.parts.row(index) {
+            for word in self.parts.both(index) {
                 word.store(0, Relaxed);
             }
             if index == made {
@@ -278,14 +291,14 @@ impl<'a> Topics<'a> {
             step("make: linked");
             // R11: counted and logged before the entry is valid.
             let created = registry.created.load(Relaxed);
-            let id = (generation as u64) << 32 | index as u64;
-            self.log[created as usize % self.log.len()].store(id, Relaxed);
+            let id = TopicId { index, generation };
+            self.logs.0[created as usize % self.logs.0.len()].store(id.word(), Relaxed);
             step("make: logged");
             registry.created.store(created.wrapping_add(1), Release);
             step("make: counted");
             topic.state.store(TopicState::new(generation, TopicState::VALID).0, Release);
             step("make: valid");
-            Ok(TopicId { index, generation })
+            Ok(id)
         })
     }
 
@@ -357,7 +370,7 @@ impl<'a> Topics<'a> {
                 let readable = last != 0 && last >= overwritten;
                 if state.phase() == TopicState::VALID
                     && readable == with_history
-                    && self.parts.row(index).iter().all(|word| word.load(Relaxed) == 0)
+                    && self.parts.named(index).iter().all(|word| word.load(Relaxed) == 0)
                 {
                     chosen.push(index);
                     if chosen.len() == registry.retired.0.len() {
@@ -389,29 +402,5 @@ impl<'a> Topics<'a> {
             }
         });
         true
-    }
-
-    /// Sets or clears a member's bit in a topic's row. Under the lock, so that the entry cannot be taken meanwhile.
-    pub fn set_subscriber(&self, id: TopicId, member: u32, on: bool) {
-        let word = &self.parts.row(id.index)[member as usize / 64];
-        let bit = 1u64 << (member % 64);
-        if on {
-            word.fetch_or(bit, SeqCst);
-        } else {
-            word.fetch_and(!bit, AcqRel);
-        }
-    }
-
-    /// Clears a member's bit everywhere.
-    pub fn forget_member(&self, member: u32) {
-        let made =
-            self.header.registry.topics_made.load(Relaxed).min(self.parts.topics.reserved().len() as u32);
-        let bit = 1u64 << (member % 64);
-        for index in 0..made {
-            let word = &self.parts.row(index)[member as usize / 64];
-            if word.load(Relaxed) & bit != 0 {
-                word.fetch_and(!bit, AcqRel);
-            }
-        }
     }
 }

@@ -185,7 +185,7 @@ impl Segment {
     fn reserve_entries(&self, from: u32, to: u32) -> Result<(), SegmentError> {
         let g = &self.geometry;
         for (section, each) in
-            [(g.topics, size_of::<Topic>()), (g.rows, g.row_words() * 8), (g.names, size_of::<Name>())]
+            [(g.topics, size_of::<Topic>()), (g.rows, 2 * g.row_words() * 8), (g.names, size_of::<Name>())]
         {
             let start = section + from as usize * each;
             reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
@@ -229,7 +229,7 @@ impl Segment {
                 all: self.section(g.topics, topics),
                 reserved: &header.registry.topics_reserved,
             },
-            rows: self.section(g.rows, topics * g.row_words()),
+            rows: self.section(g.rows, topics * 2 * g.row_words()),
             row_words: g.row_words(),
         }
     }
@@ -244,9 +244,9 @@ impl Segment {
         populate(unsafe { self.shmem.as_ptr().add(start) }, (to - from) as usize)
     }
 
-    /// The ids of the topics made last.
-    pub fn log(&self) -> &[AtomicU64] {
-        self.section(self.geometry.log, LOG_LEN)
+    /// The ids of the topics made last, then of those whose interest changed last.
+    pub fn logs(&self) -> (&[AtomicU64], &[AtomicU64]) {
+        self.section(self.geometry.log, 2 * LOG_LEN).split_at(LOG_LEN)
     }
     pub fn buckets(&self) -> &[AtomicU32] {
         self.section(self.geometry.buckets, self.geometry.sizes.topics.next_power_of_two() as usize)

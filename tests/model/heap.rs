@@ -10,6 +10,7 @@ use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Line, Ordering::Relaxed};
 pub(crate) struct Heap {
     pub header: Header,
     log: Box<[AtomicU64]>,
+    changes: Box<[AtomicU64]>,
     pub members: Box<[Member]>,
     buckets: Box<[AtomicU32]>,
     slots: Box<[AtomicU64]>,
@@ -34,18 +35,14 @@ fn watched() -> AtomicU64 {
 fn member() -> Member {
     Member {
         inflight: Line(watched()),
-        reading: Line(Reading { low: watched(), cursor: watched() }),
+        reading: Line(Reading { low: watched(), cursor: watched(), ..Reading::default() }),
         sleeping: Line(watched()),
         identity: Line(MemberIdentity { state: watched(), ..MemberIdentity::default() }),
     }
 }
 
 fn entry() -> Topic {
-    let mut topic = Topic::default();
-    topic.state = watched();
-    topic.sequence = watched();
-    topic.last = watched();
-    topic
+    Topic { state: watched(), sequence: watched(), last: watched(), ..Topic::default() }
 }
 
 impl Heap {
@@ -58,12 +55,13 @@ impl Heap {
         let heap = Heap {
             header,
             log: some(log, AtomicU64::default),
+            changes: some(log, AtomicU64::default),
             members: some(members, member),
             buckets: some(topics.next_power_of_two(), AtomicU32::default),
             slots: some(blocks, watched),
             blocks: some(blocks, Block::default),
             topics: some(topics, entry),
-            rows: some(topics, AtomicU64::default),
+            rows: some(2 * topics, AtomicU64::default),
             names: some(topics, || Name(std::array::from_fn(|_| AtomicU64::new(0)))),
         };
         heap.header.alloc.store((blocks * BLOCK) as u64, Relaxed);
@@ -103,7 +101,7 @@ impl Heap {
     pub fn table(&self) -> Topics<'_> {
         Topics {
             header: &self.header,
-            log: &self.log,
+            logs: (&self.log, &self.changes),
             buckets: &self.buckets,
             names: &self.names,
             parts: self.parts(),

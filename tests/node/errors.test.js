@@ -452,7 +452,7 @@ test('ERR_LAYOUT_VERSION: a living bus of another version is not joined, and not
   assert.deepStrictEqual(await run(t, openElsewhere, name).hear(), {
     code: 'ERR_LAYOUT_VERSION',
     foundVersion: 77,
-    ownVersion: 2,
+    ownVersion: 3,
   })
   const seen = []
   bus.subscribe('t', (message) => seen.push(message))

@@ -76,6 +76,9 @@ struct Oracle {
     publishers: Vec<Publisher>,
     dead: HashSet<u32>,
     messages: u64,
+    /// What one who watches interest has seen, and believes.
+    changes: u64,
+    wanted: HashSet<TopicId>,
 }
 
 fn text(name: u8) -> [u8; 1] {
@@ -97,6 +100,8 @@ impl Oracle {
             publishers: (0..MEMBERS).map(publisher).collect(),
             dead: HashSet::new(),
             messages: 0,
+            changes: 0,
+            wanted: HashSet::new(),
         }
     }
 
@@ -242,6 +247,7 @@ impl Oracle {
             let seen = state();
             dying_at(ANY, nth, || reap(&parts, &self.heap.table(), member, seen));
         }
+        self.heap.table().recover();
         let seen = state();
         assert!(reap(&parts, &self.heap.table(), member, seen).is_ok());
         assert!(!state().in_use());
@@ -265,12 +271,14 @@ impl Oracle {
                 let Some(&id) = self.topics.get(&name) else { return };
                 if !self.dead.contains(&member) {
                     self.heap.table().set_subscriber(id, member, true);
+                    self.heap.table().set_named(id, member, true);
                     self.subscribed.entry(name).or_default().insert(member);
                 }
             }
             Op::Unsubscribe { name, member } => {
                 let Some(&id) = self.topics.get(&name) else { return };
                 if !self.dead.contains(&member) {
+                    self.heap.table().set_named(id, member, false);
                     self.heap.table().set_subscriber(id, member, false);
                     self.subscribed.entry(name).or_default().remove(&member);
                 }
@@ -278,7 +286,35 @@ impl Oracle {
             Op::Publish { name, member, dies } => self.publish(name, member, dies),
             Op::Reap { member, dies } => self.reap(member, dies),
         }
+        self.watch();
         self.check(&self.heap.parts());
+    }
+
+    /// As who watches interest does: what the log names is looked at, or all of the table. The rest is as it was.
+    fn watch(&mut self) {
+        let table = self.heap.table();
+        if self.heap.header.registry.dirty.load(Acquire) != 0 {
+            // Somebody died in the middle of a change; whoever cleans up has all of the table looked at.
+            return;
+        }
+        let seen = std::mem::replace(&mut self.changes, table.changes());
+        let changed = table
+            .changed_since(seen)
+            .unwrap_or_else(|| table.live().chain(self.wanted.iter().copied()).collect());
+        for id in changed {
+            if table.is_wanted(id) {
+                self.wanted.insert(id);
+            } else {
+                self.wanted.remove(&id);
+            }
+        }
+        let wanted: HashSet<TopicId> = self
+            .topics
+            .iter()
+            .filter(|(name, _)| !self.subscribed[name].is_empty())
+            .map(|(_, id)| *id)
+            .collect();
+        assert_eq!(self.wanted, wanted, "what somebody is subscribed to");
     }
 
     fn check(&self, parts: &Parts<'_>) {
@@ -288,10 +324,11 @@ impl Oracle {
                 TopicState::VALID => assert_eq!(found, Some(*id), "a live topic is not found"),
                 _ => assert_eq!(found, None, "a topic that may go is found"),
             }
-            let bits: BTreeSet<u32> = (0..MEMBERS)
-                .filter(|member| parts.row(id.index)[0].load(Acquire) >> member & 1 == 1)
-                .collect();
-            assert_eq!(bits, self.subscribed[name], "the bitmap of {name}");
+            for row in [parts.row(id.index), parts.named(id.index)] {
+                let bits: BTreeSet<u32> =
+                    (0..MEMBERS).filter(|member| row[0].load(Acquire) >> member & 1 == 1).collect();
+                assert_eq!(bits, self.subscribed[name], "a bitmap of {name}");
+            }
         }
         assert!(self.heap.header.registry.created.load(Acquire) >= self.given.len() as u64);
     }

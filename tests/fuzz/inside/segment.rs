@@ -110,7 +110,7 @@ impl<'a> Run<'a> {
         let segment = self.segment;
         Topics {
             header: segment.header(),
-            log: segment.log(),
+            logs: segment.logs(),
             buckets: segment.buckets(),
             names: segment.names(),
             parts: segment.parts(),
@@ -247,7 +247,9 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-            10 => topics.forget_member(index),
+            10 => {
+                topics.forget_member(index);
+            }
             11 => drop(member.reader.rejoin(&parts, &mut member.interest)),
             12 => drop(Ring::of(&parts).help_at_tail()),
             13 => {

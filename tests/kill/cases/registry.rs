@@ -45,6 +45,10 @@ pub fn cases() -> Vec<Case> {
         let dies = death(0, RETIRED, "subscribe 50");
         cases.push(amid(point, "of a retired topic that lives again", Traffic, vec![dies]));
     }
+    let dies = death(0, "open", "subscribe 20");
+    cases.push(amid("interest: changed", "by the first subscriber", Traffic, vec![dies]));
+    let dies = death(0, "open; subscribe 20", "unsubscribe 20");
+    cases.push(amid("interest: changed", "by the last one who leaves", Traffic, vec![dies]));
     for (point, nth) in
         [("memory: reserved", 0), ("memory: reserved", 1), ("memory: reserved", 2), ("memory: told", 0)]
     {
