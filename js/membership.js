@@ -86,7 +86,8 @@ class Membership {
   }
 
   unsubscribe(subscription) {
-    this.#receiving.unsubscribe(subscription)
+    // A name that nobody here listens to any more is not kept for that.
+    if (this.#receiving.unsubscribe(subscription)) this.#publishing.forgetName(subscription.topic)
   }
 
   /** Of all handles. */

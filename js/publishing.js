@@ -143,7 +143,8 @@ class Publishing {
     if (name === this.#lastName) this.#lastWords = words
   }
 
-  #forgetName(name) {
+  /** It is to be looked up anew, if it is published to again. */
+  forgetName(name) {
     this.#names.delete(name)
     if (name === this.#lastName) this.#lastWords = undefined
   }
@@ -212,7 +213,7 @@ class Publishing {
     let status = MOVED
     // A moved topic is looked up anew; it moves on only while the table is full of newer ones.
     for (let tries = 0; status === MOVED && tries < 8; tries++) {
-      if (tries > 0) this.#forgetName(entry.name)
+      if (tries > 0) this.forgetName(entry.name)
       const words = this.#names.get(entry.name) ?? (accepted ? this.#resolve(entry.name) : this.#lookUp(entry.name))
       if (words === undefined) return false
       status = this.#try(words, entry)

@@ -84,14 +84,18 @@ class Receiving {
     return reading === undefined ? [] : reading.subscriptions.map((entry) => entry.subscription)
   }
 
+  /** True: it was the last one to its topic. */
   unsubscribe(subscription) {
     const reading = this.#readings.get(subscription.topic)
-    if (!reading) return
+    if (!reading) return false
     reading.subscriptions = reading.subscriptions.filter((entry) => entry.subscription !== subscription)
-    if (reading.subscriptions.length > 0) return
+    if (reading.subscriptions.length > 0) return false
     this.#readings.delete(subscription.topic)
     this.#byIndex[reading.words.index] = undefined
+    // As long as the highest index there ever was.
+    if (this.#readings.size === 0) this.#byIndex = []
     if (!this.#owner.closed) this.#member.unsubscribe(reading.words)
+    return true
   }
 
   /** From the event loop: the semaphore was posted, or was left so for this turn. */

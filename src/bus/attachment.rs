@@ -275,6 +275,10 @@ impl Attachment {
             return;
         }
         self.interest.remove(topic.id, topic.hash);
+        // Who had many topics once keeps no names of them.
+        if let Some(name) = self.shared.topics().name_of(topic.id) {
+            self.shared.names.remove(name.as_slice());
+        }
         // Not told any more: the next subscription to the topic is another, and missed nothing of this.
         self.gaps.retain(|missed| missed.topic != topic.id);
         self.owed.push(topic.id);
