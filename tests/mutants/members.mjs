@@ -80,14 +80,7 @@ const checks = [
     'rust::frozen',
   ],
   ['held', 'since the last look', held, 'if (self.state, self.at) != (state, at) {', 'if true {', 'rust::frozen'],
-  [
-    'held',
-    'the tick does not look',
-    care,
-    '        self.watch.look(&parts, now_ms());\n        Ok(',
-    '        Ok(',
-    'rust::frozen',
-  ],
+  ['held', 'the tick does not look', care, '        self.watch.look(&parts, now_ms());\n', '', 'rust::frozen'],
   [
     'stall',
     'time in which nobody looked counts',

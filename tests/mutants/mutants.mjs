@@ -553,8 +553,8 @@ export const mutants = [
     rule: 'registry',
     name: 'a topic with subscribers gives its place',
     file: topics,
-    find: 'self.parts.row(index).iter().all(|word| word.load(Relaxed) == 0)',
-    replace: 'self.parts.row(index).len() == 1',
+    find: 'self.parts.named(index).iter().all(|word| word.load(Relaxed) == 0)',
+    replace: 'self.parts.named(index).len() == 1',
     test: table,
   },
   {

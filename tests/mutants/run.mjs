@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bursts } from './bursts.mjs'
+import { census } from './census.mjs'
 import { hostile } from './hostile.mjs'
 import { members } from './members.mjs'
 import { mutants as protocol } from './mutants.mjs'
@@ -16,7 +17,7 @@ import { spins } from './spin.mjs'
 import { copy, run } from './trial.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
-const mutants = [...places, ...members, ...repairs, ...hostile, ...bursts, ...spins, ...protocol]
+const mutants = [...places, ...members, ...repairs, ...hostile, ...bursts, ...census, ...spins, ...protocol]
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const chosen = mutants.filter(

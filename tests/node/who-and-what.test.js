@@ -6,7 +6,7 @@ const test = require('node:test')
 const assert = require('node:assert/strict')
 const { Worker } = require('node:worker_threads')
 const { openBus, uniqueName } = require('./support/bus')
-const { run } = require('./support/process')
+const { run, runWith } = require('./support/process')
 const { until } = require('./support/wait')
 
 /** Opens the bus in a child, does what it is told, and says that it has. */
@@ -122,6 +122,43 @@ test("'join' and 'leave' tell who attached, who left and who was killed", async 
     ['leave', one],
     ['leave', two],
   ])
+})
+
+test('who watches is woken for each change: no tick is waited for', async (t) => {
+  const name = uniqueName()
+  const watcher = runWith(
+    t,
+    { execArgv: ['--require', require.resolve('./support/lingerless')] },
+    ({ say }, name) => {
+      const bus = require('slabcast').open({ name })
+      // It goes on until it is ended.
+      bus.subscribe('stay', () => {})
+      for (const event of ['join', 'leave', 'interest']) bus.on(event, (facts) => say([event, facts]))
+      say('watching')
+    },
+    name,
+  )
+  assert.equal(await watcher.hear(), 'watching')
+  const hears = async (...expected) => assert.deepEqual(await watcher.hear(), expected)
+  for (let round = 0; round < 20; round++) {
+    const bus = openBus(t, { name })
+    const me = { member: bus.stats().member, pid: process.pid, thread: 0 }
+    await hears('join', me)
+    const topic = `topic ${round}`
+    const subscription = bus.subscribe(topic, () => {})
+    await hears('interest', { topic, active: true })
+    subscription.unsubscribe()
+    await hears('interest', { topic, active: false })
+    bus.subscribe(topic, () => {})
+    await hears('interest', { topic, active: true })
+    // Leaving ends both.
+    await bus.close()
+    const told = [await watcher.hear(), await watcher.hear()]
+    assert.deepEqual(told.toSorted(), [
+      ['interest', { topic, active: false }],
+      ['leave', me],
+    ])
+  }
 })
 
 test('the handles of one thread are each told, and nobody of itself', async (t) => {
