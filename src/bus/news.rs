@@ -77,7 +77,7 @@ impl Attachment {
         fence(SeqCst);
         if new.contains(Watches::MEMBERS) {
             self.watching.moved = header.registry.moved.load(Acquire);
-            self.watching.members = self.others();
+            self.watching.members = self.present();
         }
         if new.contains(Watches::INTEREST) {
             let topics = shared.topics();
@@ -111,7 +111,7 @@ impl Attachment {
     fn news_of_members(&mut self, news: &mut Vec<News>) {
         // First: what changes from here on moves it again.
         self.watching.moved = self.shared.segment.header().registry.moved.load(Acquire);
-        let now = self.others();
+        let now = self.present();
         let before = std::mem::replace(&mut self.watching.members, now);
         let now = &self.watching.members;
         for (&member, &(pid, thread)) in before.iter().filter(|(member, _)| !now.contains_key(member)) {
@@ -144,12 +144,39 @@ impl Attachment {
         news.retain(|one| !matches!(one, News::Interest { topic, .. } if topic.starts_with(RESERVED)));
     }
 
-    /// Everybody but me.
-    fn others(&self) -> BTreeMap<u32, (u32, u32)> {
+    /// Everybody. Me, too: I am there before I watch, and as long as I do.
+    fn present(&self) -> BTreeMap<u32, (u32, u32)> {
         let parts = self.shared.parts();
         let all = parts.members.iter().filter_map(attached);
-        all.filter(|(number, ..)| *number != self.number())
-            .map(|(n, pid, thread)| (n, (pid, thread)))
-            .collect()
+        all.map(|(number, pid, thread)| (number, (pid, thread))).collect()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::bus::Options;
+    use std::time::Duration;
+
+    /// The change is made and posted for before the watcher is armed, so that the post is emptied with the semaphore.
+    #[test]
+    fn what_changed_before_one_who_watches_is_armed_keeps_it_awake() {
+        let options = Options::new(format!("unit-news-{}", std::process::id()));
+        let mut watcher = Attachment::open(&options).expect("open");
+        watcher.watch(Watches::ALL);
+        assert!(!watcher.fall_asleep(Duration::ZERO), "nothing has changed");
+        watcher.rouse();
+        let mut other = Attachment::open(&options).expect("open");
+        assert!(watcher.fall_asleep(Duration::ZERO), "somebody came");
+        assert!(matches!(watcher.news()[..], [News::Joined { .. }]));
+        let live = other.subscribe("t").expect("subscribe");
+        assert!(watcher.fall_asleep(Duration::ZERO), "a first subscriber");
+        assert!(matches!(watcher.news()[..], [News::Interest { active: true, .. }]));
+        assert!(!watcher.fall_asleep(Duration::ZERO), "told");
+        watcher.rouse();
+        other.unsubscribe(live.topic);
+        assert!(watcher.fall_asleep(Duration::ZERO), "the last one left");
+        drop(other);
+        assert!(matches!(watcher.news()[..], [News::Left { .. }, News::Interest { active: false, .. }]));
     }
 }

@@ -159,6 +159,14 @@ test('who watches is woken for each change: no tick is waited for', async (t) =>
       ['leave', me],
     ])
   }
+  // A death is found by another's tick.
+  openBus(t, { name })
+  await watcher.hear()
+  const victim = run(t, member, name)
+  const who = { ...(await victim.hear()), thread: 0 }
+  await hears('join', who)
+  await victim.kill()
+  await hears('leave', who)
 })
 
 test('the handles of one thread are each told, and nobody of itself', async (t) => {
