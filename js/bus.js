@@ -8,6 +8,7 @@ const codec = require('./codec')
 const { defaultBus } = require('./discovery')
 const { abortError, invalidArgType, SlabcastError } = require('./errors')
 const { join, leave } = require('./membership')
+const { Loop, Messages } = require('./messages')
 const check = require('./options')
 const { isOf, isReferenced, rethrow, Subscription } = require('./subscription')
 
@@ -62,10 +63,38 @@ class Bus extends EventEmitter {
     check.topic(topic)
     check.listener('listener', listener)
     const checked = check.subscribeOptions(options)
-    if (checked.signal?.aborted) throw abortError(checked.signal)
-    const membership = this[attach]()
-    const subscription = new Subscription(topic, listener, checked, {
-      ended: () => this.#ended(subscription),
+    return this.#subscribe(this.#begin(checked.signal), topic, listener, checked)
+  }
+
+  /** Messages for a loop: `for await (const { message, meta } of bus.messages(topic))`. */
+  messages(topic, options) {
+    check.topic(topic)
+    const { inbox, ...checked } = check.messagesOptions(options)
+    const membership = this.#begin(checked.signal)
+    const loop = new Loop(topic, inbox, {
+      open: (parcel) => membership.openParcel(parcel),
+      gap: (gap) => this.#tellGap(gap),
+    })
+    return new Messages(
+      loop,
+      this.#subscribe(membership, topic, () => {}, { ...checked, queue: loop }),
+    )
+  }
+
+  /** The membership, for what a signal ends, unless it has fired. */
+  #begin(signal) {
+    if (signal?.aborted) throw abortError(signal)
+    return this[attach]()
+  }
+
+  /** Begins a subscription; `options` are checked. */
+  #subscribe(membership, topic, listener, options) {
+    const { signal, queue } = options
+    const subscription = new Subscription(topic, listener, options, {
+      ended: () => {
+        this.#ended(subscription)
+        queue?.end(this.#lost ?? (signal?.aborted ? abortError(signal) : undefined))
+      },
       referenceChanged: (referenced) => this.#holds(referenced ? 1 : -1),
     })
     try {

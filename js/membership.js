@@ -90,6 +90,11 @@ class Membership {
     if (this.#receiving.unsubscribe(subscription)) this.#publishing.forgetName(subscription.topic)
   }
 
+  /** The message in a parcel of a queue, or NOTHING. */
+  openParcel(parcel) {
+    return this.#receiving.open(parcel)
+  }
+
   /** Of all handles. */
   subscriptionsTo(name) {
     return this.#receiving.subscriptionsTo(name)

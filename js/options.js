@@ -10,6 +10,7 @@ const DEFAULTS = {
   size: 16 * MiB,
   stallTimeout: 2000,
   outbox: 16 * MiB,
+  inbox: 16 * MiB,
   spin: 0,
   mode: 0o600,
 }
@@ -133,6 +134,14 @@ function subscribeOptions(value) {
   }
 }
 
+/** Those of subscribe, and `inbox`. */
+function messagesOptions(value) {
+  const options = object('options', value)
+  const checked = subscribeOptions(value)
+  if (checked.once) throw invalidArgValue('options.once', true, 'is not for a loop: leave it after the first message')
+  return { ...checked, inbox: bytes('options.inbox', options.inbox ?? DEFAULTS.inbox, 0, Number.MAX_SAFE_INTEGER) }
+}
+
 const publishOptions = (value) => boolean('options.raw', object('options', value).raw, false)
 
 /** Topics of replies and faces: users cannot name them. */
@@ -153,4 +162,4 @@ function topic(value) {
   return value
 }
 
-module.exports = { openOptions, subscribeOptions, publishOptions, iterable, listener, topic, busName }
+module.exports = { openOptions, subscribeOptions, messagesOptions, publishOptions, iterable, listener, topic, busName }

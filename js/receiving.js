@@ -5,7 +5,8 @@
 
 const { decode } = require('./codec')
 const hot = require('./hot')
-const { deliver, hears, rethrow, wantsMeta, within } = require('./subscription')
+const { NOTHING, Parcel } = require('./inbox')
+const { deliver, hears, queue, rethrow, wantsMeta, within } = require('./subscription')
 
 const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
@@ -16,17 +17,21 @@ const DRAINS_PER_TURN = 16
 /** In ms. */
 const LINGER = 3
 
-/** What stands for a message that cannot be had. */
-const NOTHING = Symbol('nothing')
-
 /** A topic this thread listens to. */
 class Reading {
   /** Replaced, never changed: whoever goes through it sees it as it was. */
   subscriptions = []
+  /** Those of them that keep messages for later. */
+  queues = []
 
   constructor(name, words) {
     this.name = name
     this.words = words
+  }
+
+  replace(subscriptions) {
+    this.subscriptions = subscriptions
+    this.queues = subscriptions.map(({ subscription }) => subscription[queue]).filter(Boolean)
   }
 }
 
@@ -41,6 +46,8 @@ class Receiving {
   #again
   /** Between a wake-up and falling asleep again: also while listeners are called. */
   #isAwake = false
+  /** Of a batch whose next message came too soon for somebody: { at, count, bytes }. It goes on in the next turn. */
+  #rest
 
   /**
    * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, tellNews: Function }} owner
@@ -70,13 +77,13 @@ class Receiving {
       this.#byIndex[words.index] = reading
       this.arm()
     }
-    reading.subscriptions = [...reading.subscriptions, { subscription, from, before }]
+    reading.replace([...reading.subscriptions, { subscription, from, before }])
     return reading.words
   }
 
   /** Armed from now on, so that who has something posts; awake it is so when it falls asleep again. */
   arm() {
-    if (!this.#isAwake && this.#hot.calls.sleep() === 0) this.#member.postSelf()
+    if (!this.#isAwake && this.#mustRead()) this.#member.postSelf()
   }
 
   subscriptionsTo(name) {
@@ -88,7 +95,7 @@ class Receiving {
   unsubscribe(subscription) {
     const reading = this.#readings.get(subscription.topic)
     if (!reading) return false
-    reading.subscriptions = reading.subscriptions.filter((entry) => entry.subscription !== subscription)
+    reading.replace(reading.subscriptions.filter((entry) => entry.subscription !== subscription))
     if (reading.subscriptions.length > 0) return false
     this.#readings.delete(subscription.topic)
     this.#byIndex[reading.words.index] = undefined
@@ -111,14 +118,15 @@ class Receiving {
   #read() {
     this.#hot.calls.rouse()
     for (let drains = 0; drains < DRAINS_PER_TURN; drains++) {
-      const more = this.#drain()
+      const more = this.#rest === undefined ? this.#drain() : this.#goOn()
       if (this.#owner.closed) return
+      if (this.#rest !== undefined) break
       if (!more && this.#hot.calls.sleep() === 1) {
         this.#linger()
         return
       }
     }
-    // Others have waited long enough; the semaphore stays posted for the next turn.
+    // Others have waited long enough, or have to run first; the semaphore stays posted for the next turn.
     this.#member.postSelf()
   }
 
@@ -131,7 +139,12 @@ class Receiving {
   }
 
   #look = () => {
-    if (!this.#owner.closed && this.#hot.calls.sleep() === 0) this.wake()
+    if (!this.#owner.closed && this.#mustRead()) this.wake()
+  }
+
+  /** Falls asleep, unless there is something to read: what is left of a batch is, and its listeners have not returned yet. */
+  #mustRead() {
+    return this.#rest !== undefined || this.#hot.calls.sleep() === 0
   }
 
   close() {
@@ -166,15 +179,26 @@ class Receiving {
     return true
   }
 
+  /** What is left of a batch; then there may be more. */
+  #goOn() {
+    const { at, count, bytes } = this.#rest
+    this.#rest = undefined
+    this.#dispatch(count, bytes, at)
+    return true
+  }
+
   /** Hands out a batch. Messages that follow each other to one listener are handed out in one go. */
-  #dispatch(count, bytes) {
+  #dispatch(count, bytes, start = 0) {
     const { meta } = this.#hot
     const end = count * META
-    for (let at = 0; at < end; ) {
+    for (let at = start; at < end; ) {
       const reading = this.#byIndex[meta[at + AT_TOPIC]]
       // None: the last listener left in the middle of this batch.
       if (reading === undefined) at += META
-      else if (reading.subscriptions.length === 1) {
+      else if (reading.queues.some((waiting) => waiting.mustWait(meta[at + AT_LENGTH]))) {
+        this.#rest = { at, count, bytes }
+        return
+      } else if (reading.subscriptions.length === 1 && reading.queues.length === 0) {
         const [{ subscription }] = reading.subscriptions
         at = subscription[within](this.#deliverRun, this, reading, at, end, bytes)
       } else {
@@ -197,7 +221,7 @@ class Receiving {
       const isMine = meta[at + AT_POSITION] >= from && subscription[hears](meta[at + AT_MEMBER] === this.#number)
       if (isMine) {
         const isRaw = raw || (meta[at + AT_FLAGS] & FLAG_RAW) !== 0
-        const message = isRaw ? this.#body(at, bytes) : this.#decode(at, bytes)
+        const message = isRaw ? this.#body(at, bytes) : this.#decode(bytes, meta[at + AT_OFFSET], meta[at + AT_LENGTH])
         if (message !== NOTHING) subscription[deliver](message, isTold ? this.#about(reading, at) : undefined)
       }
       at += META
@@ -224,11 +248,17 @@ class Receiving {
       // From before it subscribed.
       if (position < from || !subscription[hears](own)) continue
       if (subscription[wantsMeta]) about ??= this.#about(reading, at)
+      if (subscription[queue] !== undefined) {
+        body ??= this.#body(at, bytes)
+        subscription[queue].add(new Parcel(body, isRaw || subscription.raw, about))
+        if (this.#owner.closed) return
+        continue
+      }
       let message
       if (isRaw || subscription.raw) message = body ??= this.#body(at, bytes)
       else {
         // It may be null or undefined.
-        value ??= [this.#decode(at, bytes)]
+        value ??= [this.#decode(bytes, meta[at + AT_OFFSET], meta[at + AT_LENGTH])]
         message = value[0]
         if (this.#owner.closed) return
         if (message === NOTHING) continue
@@ -236,6 +266,11 @@ class Receiving {
       subscription[within](deliverTo, undefined, subscription, message, about)
       if (this.#owner.closed) return
     }
+  }
+
+  /** The message in a parcel, or NOTHING. */
+  open({ body, isRaw }) {
+    return isRaw ? body : this.#decode(body, 0, body.length)
   }
 
   #about(reading, at) {
@@ -259,10 +294,9 @@ class Receiving {
    * One body's value, or NOTHING. Bytes that nobody of slabcast's writes lose the bus. What is a value, but one that cannot be
    * built here (a string longer than V8's), is as if its listeners had thrown: the bus goes on.
    */
-  #decode(at, bytes) {
-    const start = this.#hot.meta[at + AT_OFFSET]
+  #decode(bytes, start, length) {
     try {
-      return decode(bytes, start, start + this.#hot.meta[at + AT_LENGTH])
+      return decode(bytes, start, start + length)
     } catch (error) {
       if (error.code === 'ERR_CORRUPT' && error.cause === undefined) this.#owner.lose(error)
       else process.nextTick(rethrow, error.cause ?? error)

@@ -12,6 +12,7 @@ const wantsMeta = Symbol('wantsMeta')
 const within = Symbol('within')
 const isOf = Symbol('isOf')
 const isReferenced = Symbol('isReferenced')
+const queue = Symbol('queue')
 
 class Subscription {
   #listener
@@ -28,14 +29,16 @@ class Subscription {
   /**
    * @param {string} topic checked
    * @param {Function} listener checked
-   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal }} options checked; not aborted
+   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, queue?: object }} options checked; not
+   *   aborted. `queue` takes the messages in the listener's stead, unopened: { add(parcel), mustWait(length) }
    * @param {{ ended: () => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
    *   begins or ceases to keep the process alive
    */
-  constructor(topic, listener, { echo, once, raw, signal }, owner) {
+  constructor(topic, listener, { echo, once, raw, signal, queue: waiting }, owner) {
     Object.defineProperties(this, {
       topic: { value: topic, enumerable: true },
       raw: { value: raw, enumerable: true },
+      [queue]: { value: waiting },
     })
     this.#listener = listener
     this.#wantsMeta = !takesOne(listener)
@@ -118,4 +121,4 @@ function rethrow(error) {
   throw error
 }
 
-module.exports = { deliver, hears, isOf, isReferenced, rethrow, Subscription, wantsMeta, within }
+module.exports = { deliver, hears, isOf, isReferenced, queue, rethrow, Subscription, wantsMeta, within }

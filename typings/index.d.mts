@@ -12,8 +12,11 @@ export type DefaultBus = ipc.DefaultBus
 export type ErrorCode = ipc.ErrorCode
 export type Gap = ipc.Gap
 export type Held = ipc.Held
+export type Item<Message, Topic extends string = string> = ipc.Item<Message, Topic>
 export type Listener<Message, Topic extends string = string> = ipc.Listener<Message, Topic>
 export type Meta<Topic extends string = string> = ipc.Meta<Topic>
+export type Messages<Message, Topic extends string = string> = ipc.Messages<Message, Topic>
+export type MessagesOptions = ipc.MessagesOptions
 export type OpenOptions = ipc.OpenOptions
 export type PublishOptions = ipc.PublishOptions
 export type Stats = ipc.Stats

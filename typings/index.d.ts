@@ -89,6 +89,21 @@ declare namespace ipc {
     signal?: AbortSignal
   }
 
+  interface MessagesOptions extends Omit<SubscribeOptions, 'once' | 'signal'> {
+    /**
+     * Bytes of messages that may wait while the loop is busy, with what holding them costs: a number or like `'1mb'`. Beyond it
+     * the oldest go, and are told by `'gap'`, once for all that went in a row, before the loop is given its next message.
+     * The newest always waits, however large.
+     * @default 16 MiB
+     */
+    inbox?: number | string
+    /**
+     * Ends it when it fires, as that of Node's `events.on` does: what came before is still given, then it throws an
+     * `AbortError`. Fired already: `messages` throws it.
+     */
+    signal?: AbortSignal
+  }
+
   interface PublishOptions {
     /**
      * The message is bytes, and they are the body as they are.
@@ -115,6 +130,23 @@ declare namespace ipc {
     timestamp: number
   }
 
+  /** What a loop over `messages()` is given. */
+  interface Item<Message, Topic extends string = string> {
+    message: Message
+    meta: Meta<Topic>
+  }
+
+  /** The messages of a topic, for a loop. Calls of `next` that wait are served in order, by one message each. */
+  interface Messages<Message, Topic extends string = string> extends AsyncIterableIterator<Item<Message, Topic>> {
+    next(): Promise<IteratorResult<Item<Message, Topic>, undefined>>
+    /** Ends it, as leaving the loop does: what waits is dropped. */
+    return<Value = undefined>(value?: Value): Promise<IteratorReturnResult<Value>>
+    /** As `return`, and fails with `error`. */
+    throw(error: unknown): Promise<IteratorReturnResult<undefined>>
+    [Symbol.asyncIterator](): this
+    [Symbol.asyncDispose](): Promise<void>
+  }
+
   /** Messages of one topic that were missed. */
   interface Gap {
     topic: string
@@ -124,8 +156,11 @@ declare namespace ipc {
     to: number
     /** How many. */
     lost: number
-    /** `'stalled'`: this thread did not read for `stallTimeout` while others needed the room. */
-    reason: 'stalled'
+    /**
+     * `'stalled'`: this thread did not read for `stallTimeout` while others needed the room. `'overwritten'`: a loop over
+     * `messages()` did not take them, and there was no room for them in its inbox.
+     */
+    reason: 'stalled' | 'overwritten'
   }
 
   /** A topic, as it stands. */
@@ -323,7 +358,19 @@ declare namespace ipc {
       options?: SubscribeOptions,
     ): Subscription<Name>
 
-    /** Ends this handle's subscriptions to a topic: all, or those of one listener. */
+    /**
+     * The messages of a topic for `for await`, from this call on: what the loop does not take at once waits in its `inbox`. It
+     * ends when the loop is left, quietly and at once with `close` or `unsubscribe(topic)`, with the bus' error when that is
+     * lost. It keeps the process alive as a subscription does; the messages are the loop's own, listeners do not share them.
+     * @throws as `subscribe`
+     */
+    messages<Name extends NameOf<Topics>>(topic: Name, options: MessagesOptions & { raw: true }): Messages<Buffer, Name>
+    messages<Name extends NameOf<Topics>>(
+      topic: Name,
+      options?: MessagesOptions,
+    ): Messages<MessageOf<Topics, Name>, Name>
+
+    /** Ends this handle's subscriptions to a topic, loops too: all, or those of one listener. */
     unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
 
     /**

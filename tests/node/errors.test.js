@@ -501,6 +501,26 @@ test('ERR_CORRUPT: a bus that is lost tells each handle once by `error`; every l
   assert.deepStrictEqual(calls, [])
 })
 
+test('a loop over messages() of a lost bus is given what came, and then the error', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  bus.on('error', () => {})
+  const [came, waits] = [bus.messages('t'), bus.messages('u')]
+  let isIn = false
+  bus.subscribe('t', () => {
+    isIn = true
+  })
+  bus.publish('t', 1)
+  await until(() => isIn)
+  const call = waits.next()
+  corrupt(name)
+  assert.throws(() => bus.publish('t', 2), { code: 'ERR_CORRUPT' })
+  await assert.rejects(call, { code: 'ERR_CORRUPT' })
+  assert.strictEqual((await came.next()).value.message, 1)
+  await assert.rejects(came.next(), { code: 'ERR_CORRUPT' })
+  assert.deepStrictEqual(await came.next(), { value: undefined, done: true })
+})
+
 test('whoever opens a lost bus at once, before it was told of, has a new one', async (t) => {
   const name = uniqueName()
   const bus = openBus(t, { name })

@@ -28,6 +28,31 @@ bus.subscribe('news', (bytes) => bytes.readUInt8(0), { raw: true })
 const sent: boolean = bus.publish('room:1', { from: 'ann', text: 'hi' })
 bus.publish('news', Buffer.from('x'), { raw: true })
 
+async function loop(): Promise<void> {
+  for await (const { message, meta } of bus.messages('room:7', { inbox: '1mb', echo: false })) {
+    const from: string = message.from
+    const topic: `room:${string}` = meta.topic
+    // @ts-expect-error no such field
+    message.nobody
+    if (from === topic) break
+  }
+  for await (const { message } of bus.messages('news', { raw: true, signal: AbortSignal.timeout(1) }))
+    message.readUInt8(0)
+  const messages: ipc.Messages<string, 'news'> = bus.messages('news')
+  const result = await messages.next()
+  if (!result.done) result.value.message.toUpperCase()
+  // @ts-expect-error it may be over
+  result.value.message
+  await messages.return()
+  // @ts-expect-error not a topic of this bus
+  bus.messages('weather')
+  // @ts-expect-error a loop is left by itself
+  bus.messages('news', { once: true })
+  // @ts-expect-error not bytes
+  bus.messages('news', { inbox: true })
+}
+void loop
+
 // @ts-expect-error not a topic of this bus
 bus.publish('weather', 'sunny')
 // @ts-expect-error not this topic's message
