@@ -62,6 +62,8 @@ pub(crate) mod inside {
 
 use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
+#[cfg(feature = "node")]
+pub(crate) use crate::layout::Watches;
 use crate::registry::TopicId;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};

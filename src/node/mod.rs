@@ -15,9 +15,8 @@ mod uv;
 mod waiter;
 mod wakeup;
 
-use crate::bus::{Attachment, Options};
+use crate::bus::{Attachment, Options, Watches};
 use crate::error::{Gap, TopicError};
-use crate::layout::Watches;
 use census::{MemberWords, NewsWords, TopicInfoWords};
 use failure::Failure;
 use hot::Hot;
