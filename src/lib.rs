@@ -19,7 +19,7 @@ mod slab;
 mod sync;
 mod wake;
 
-pub use bus::{Bus, Held, HeldBy, MemberInfo, Message, Options, Stats, TopicInfo, Traffic};
+pub use bus::{Bus, Held, HeldBy, MemberInfo, Message, MessageRef, Options, Stats, TopicInfo, Traffic};
 pub use error::{DecodeError, Gap, OpenError, PublishError, RecvError, TopicError};
 
 #[cfg(feature = "kill-points")]

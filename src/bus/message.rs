@@ -1,57 +1,93 @@
-//! What one receives.
+//! What one receives: to keep, or on loan.
 
+use super::reader::Head;
 use crate::error::DecodeError;
-use serde::de::DeserializeOwned;
+use crate::layout::FLAG_RAW;
+use serde::de::{Deserialize, DeserializeOwned};
 use std::sync::Arc;
 
 /// A message as it was published, with where it stands.
 #[derive(Clone, Debug)]
 pub struct Message {
-    pub(crate) topic: Arc<str>,
-    pub(crate) sequence: u64,
-    pub(crate) position: u64,
-    pub(crate) member: u32,
-    pub(crate) pid: u32,
-    pub(crate) time_ms: u64,
-    pub(crate) raw: bool,
-    pub(crate) body: Vec<u8>,
+    pub(super) head: Head,
+    pub(super) topic: Arc<str>,
+    pub(super) body: Vec<u8>,
+}
+
+/// A message on loan, from [`Bus::recv_ref`](crate::Bus::recv_ref) and its like: it tells what [`Message`] does, and its
+/// bytes lie in a buffer of the [`Bus`](crate::Bus) that the next call may fill anew.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageRef<'a> {
+    pub(super) head: &'a Head,
+    pub(super) topic: &'a Arc<str>,
+    pub(super) body: &'a [u8],
 }
 
 impl Message {
     /// Decodes the body, which is MessagePack unless [`is_raw`](Self::is_raw).
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        Ok(rmp_serde::from_slice(&self.body)?)
+        self.lend().decode()
     }
     /// The body as it lay in the slab.
     pub fn bytes(&self) -> &[u8] {
         &self.body
     }
-    /// Whether it was published as bytes, not as a value.
-    pub fn is_raw(&self) -> bool {
-        self.raw
-    }
     /// The topic it was published to.
     pub fn topic(&self) -> &str {
         &self.topic
     }
-    /// Its number in the topic, from 1, without holes.
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-    /// Its place in the one order of all messages of the bus.
-    pub fn position(&self) -> u64 {
-        self.position
-    }
-    /// The member that published it, a number unique in the life of the bus.
-    pub fn publisher(&self) -> u32 {
-        self.member
-    }
-    /// The process that published it.
-    pub fn publisher_pid(&self) -> u32 {
-        self.pid
-    }
-    /// When it was published, in ms since 1970.
-    pub fn timestamp(&self) -> u64 {
-        self.time_ms
+    fn lend(&self) -> MessageRef<'_> {
+        MessageRef { head: &self.head, topic: &self.topic, body: &self.body }
     }
 }
+
+impl<'a> MessageRef<'a> {
+    /// Decodes the body, which is MessagePack unless [`is_raw`](Self::is_raw). What is decoded may borrow from it, as a
+    /// `&str` does.
+    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
+        Ok(rmp_serde::from_slice(self.body)?)
+    }
+    /// The body as it lay in the slab.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.body
+    }
+    /// The topic it was published to.
+    pub fn topic(&self) -> &'a str {
+        self.topic
+    }
+    /// A copy to keep.
+    pub fn to_message(&self) -> Message {
+        Message { head: *self.head, topic: self.topic.clone(), body: self.body.to_vec() }
+    }
+}
+
+/// What both tell of themselves.
+macro_rules! tells_its_head {
+    ($($message:ty),*) => {$(impl $message {
+        /// Whether it was published as bytes, not as a value.
+        pub fn is_raw(&self) -> bool {
+            self.head.flags & FLAG_RAW != 0
+        }
+        /// Its number in the topic, from 1, without holes.
+        pub fn sequence(&self) -> u64 {
+            self.head.sequence
+        }
+        /// Its place in the one order of all messages of the bus.
+        pub fn position(&self) -> u64 {
+            self.head.position
+        }
+        /// The member that published it, a number unique in the life of the bus.
+        pub fn publisher(&self) -> u32 {
+            self.head.member
+        }
+        /// The process that published it.
+        pub fn publisher_pid(&self) -> u32 {
+            self.head.pid
+        }
+        /// When it was published, in ms since 1970.
+        pub fn timestamp(&self) -> u64 {
+            self.head.time_ms
+        }
+    })*};
+}
+tells_its_head!(Message, MessageRef<'_>);

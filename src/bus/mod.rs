@@ -9,6 +9,7 @@ mod failures;
 mod fanout;
 mod files;
 mod held;
+mod inbox;
 mod inspection;
 mod interest;
 mod message;
@@ -27,7 +28,7 @@ mod stats;
 
 pub use census::{MemberInfo, TopicInfo};
 pub use held::{Held, HeldBy};
-pub use message::Message;
+pub use message::{Message, MessageRef};
 pub use options::Options;
 pub use stats::{Stats, Traffic};
 
@@ -41,7 +42,9 @@ pub(crate) use news::News;
 pub(crate) use publisher::Refused;
 #[cfg(not(feature = "node"))]
 use publisher::Refused;
-pub(crate) use reader::{Drained, Head, Sink};
+pub(crate) use reader::Drained;
+#[cfg(any(feature = "node", fuzzing, test))]
+pub(crate) use reader::{Head, Sink};
 /// What models, property tests and fuzz targets run by hand.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod inside {
@@ -64,19 +67,20 @@ use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
 #[cfg(feature = "node")]
 pub(crate) use crate::layout::Watches;
-use crate::registry::TopicId;
+use inbox::{Inbox, Names};
 use serde::Serialize;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Positions and bytes one drain takes. No more bytes than stay in the cache until they are used; and what of an
-/// allocator's memory is freed at once stays below what makes the C library give it back to the system, page by page.
+/// Positions one drain passes at the most.
 const BATCH: u64 = 1024;
-const BATCH_BYTES: usize = 64 << 10;
 
 /// Who falls asleep looks once more so long after: a publisher may owe it the post of a burst's end.
 const LINGER: Duration = if cfg!(test) { TICK } else { Duration::from_millis(3) };
+
+/// What `await_message` has vouched for.
+const AWAITED: &str = "a message was seen in the inbox";
 
 /// How often a publisher that found the slab full looks again at once before it begins to sleep between looks.
 const SPIN: u32 = 64;
@@ -102,11 +106,10 @@ const PAUSE_MAX: Duration = Duration::from_millis(2);
 pub struct Bus {
     at: Attachment,
     subscribed: HashMap<Arc<str>, TopicRef>,
-    names: HashMap<u32, (TopicRef, Arc<str>)>,
+    names: Names,
     /// The topic published to last.
     recent: (String, Option<TopicRef>),
-    inbox: VecDeque<Message>,
-    inbox_bytes: usize,
+    inbox: Inbox,
     inbox_max: usize,
     stall_timeout: Option<Duration>,
     ticked: Instant,
@@ -119,10 +122,9 @@ impl Bus {
         Ok(Bus {
             at,
             subscribed: HashMap::new(),
-            names: HashMap::new(),
+            names: Names::new(),
             recent: (String::new(), None),
-            inbox: VecDeque::new(),
-            inbox_bytes: 0,
+            inbox: Inbox::default(),
             inbox_max: options.inbox,
             stall_timeout: options.stall_timeout,
             ticked: Instant::now(),
@@ -154,11 +156,10 @@ impl Bus {
         if self.at.is_forked() {
             return false;
         }
-        let Some((name, topic_ref)) = self.subscribed.remove_entry(topic) else { return false };
+        let Some(topic_ref) = self.subscribed.remove(topic) else { return false };
         self.at.unsubscribe(topic_ref);
         self.names.remove(&topic_ref.id.index);
-        self.inbox.retain(|message| message.topic != name);
-        self.inbox_bytes = self.inbox.iter().map(|message| message.body.len()).sum();
+        self.inbox.forget(topic_ref.id);
         true
     }
 
@@ -279,8 +280,8 @@ impl Bus {
             }
             // What holds the slab may be this bus' own unread messages.
             if self.at.is_behind() {
-                if self.inbox_bytes >= self.inbox_max {
-                    return Err(PublishError::InboxFull { bytes: self.inbox_bytes });
+                if self.inbox.bytes() >= self.inbox_max {
+                    return Err(PublishError::InboxFull { bytes: self.inbox.bytes() });
                 }
                 if self.take_in().is_err() {
                     self.at.leave();
@@ -308,23 +309,73 @@ impl Bus {
 
     /// The next message, waiting for it.
     pub fn recv(&mut self) -> Result<Message, RecvError> {
-        loop {
-            if let Some(message) = self.recv_timeout(Duration::from_secs(3600))? {
-                return Ok(message);
-            }
-        }
+        self.await_message()?;
+        Ok(self.inbox.pop().expect(AWAITED))
+    }
+
+    /// As [`recv`](Self::recv), on loan: nothing is allocated for it, and the next call may overwrite it.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let name = format!("doc-ref-{}", std::process::id());
+    /// use slabcast::{Bus, Options};
+    ///
+    /// let mut bus = Bus::open(Options::new(name))?;
+    /// bus.subscribe("room:100")?;
+    /// bus.publish("room:100", "hi")?;
+    /// let message = bus.recv_ref()?;
+    /// // Decoded in place: the text lies in the message.
+    /// assert_eq!(message.decode::<&str>()?, "hi");
+    /// let kept = message.to_message();
+    /// bus.publish("room:100", "there")?;
+    /// assert_eq!(bus.recv_ref()?.sequence(), kept.sequence() + 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn recv_ref(&mut self) -> Result<MessageRef<'_>, RecvError> {
+        self.await_message()?;
+        Ok(self.inbox.lend().expect(AWAITED))
     }
 
     /// The next message, waiting for it at most `timeout`; None when there was none.
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, RecvError> {
+        self.await_message_for(timeout)?;
+        Ok(self.inbox.pop())
+    }
+
+    /// As [`recv_timeout`](Self::recv_timeout), on loan as of [`recv_ref`](Self::recv_ref).
+    pub fn recv_timeout_ref(&mut self, timeout: Duration) -> Result<Option<MessageRef<'_>>, RecvError> {
+        self.await_message_for(timeout)?;
+        Ok(self.inbox.lend())
+    }
+
+    /// The next message, if there is one.
+    pub fn try_recv(&mut self) -> Result<Option<Message>, RecvError> {
+        self.look()?;
+        Ok(self.inbox.pop())
+    }
+
+    /// As [`try_recv`](Self::try_recv), on loan as of [`recv_ref`](Self::recv_ref).
+    pub fn try_recv_ref(&mut self) -> Result<Option<MessageRef<'_>>, RecvError> {
+        self.look()?;
+        Ok(self.inbox.lend())
+    }
+
+    fn await_message(&mut self) -> Result<(), RecvError> {
+        while !self.await_message_for(Duration::from_secs(3600))? {}
+        Ok(())
+    }
+
+    /// Whether there is a message, waiting for one at most `timeout`.
+    fn await_message_for(&mut self, timeout: Duration) -> Result<bool, RecvError> {
+        if self.look()? {
+            return Ok(true);
+        }
         let start = Instant::now();
         let mut longest = LINGER;
         loop {
-            if let Some(message) = self.try_recv()? {
-                return Ok(Some(message));
-            }
             let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
-                return Ok(None);
+                return Ok(false);
             };
             let most = left.min(TICK.saturating_sub(self.ticked.elapsed()));
             if !self.at.fall_asleep(most) {
@@ -332,29 +383,22 @@ impl Bus {
                 self.at.rouse();
                 longest = TICK;
             }
+            if self.look()? {
+                return Ok(true);
+            }
         }
     }
 
-    /// The next message, if there is one.
-    pub fn try_recv(&mut self) -> Result<Option<Message>, RecvError> {
+    /// Whether there is a message now: the inbox has it then.
+    #[inline]
+    fn look(&mut self) -> Result<bool, RecvError> {
         if self.at.is_forked() {
             return Err(RecvError::Forked);
         }
-        let result = self.receive();
-        if matches!(result, Err(RecvError::Corrupt)) {
-            self.at.leave();
-        }
-        result
-    }
-
-    fn receive(&mut self) -> Result<Option<Message>, RecvError> {
-        if self.inbox.is_empty() {
-            self.at.consume();
-            if self.ticked.elapsed() >= TICK || self.at.suspects() {
-                self.ticked = Instant::now();
-                self.at.tick().map_err(|_| RecvError::Corrupt)?;
-            }
-            self.take_in()?;
+        let mut next = self.inbox.position();
+        if next.is_none() {
+            self.tick_and_take_in().inspect_err(|_| self.at.leave())?;
+            next = self.inbox.position();
         }
         if self.at.take_split() {
             return Err(RecvError::Split);
@@ -364,25 +408,29 @@ impl Bus {
         }
         // What was missed is told before what came since, and after what was taken in before.
         if self.at.has_gaps() {
-            let next = self.inbox.front().map_or(u64::MAX, |message| message.position);
-            let gaps = self.at.take_gaps(next);
+            let gaps = self.at.take_gaps(next.unwrap_or(u64::MAX));
             if !gaps.is_empty() {
                 return Err(RecvError::Gap(gaps));
             }
         }
-        let message = self.inbox.pop_front();
-        if let Some(message) = &message {
-            self.inbox_bytes -= message.body.len();
+        Ok(next.is_some())
+    }
+
+    fn tick_and_take_in(&mut self) -> Result<(), RecvError> {
+        self.at.consume();
+        if self.ticked.elapsed() >= TICK || self.at.suspects() {
+            self.ticked = Instant::now();
+            self.at.tick().map_err(|_| RecvError::Corrupt)?;
         }
-        Ok(message)
+        self.take_in()
     }
 
     fn take_in(&mut self) -> Result<(), RecvError> {
-        let held = self.inbox.len();
-        let mut batch = Batch { names: &self.names, inbox: &mut self.inbox, held, topic: None, bytes: 0 };
-        let drained = self.at.drain(BATCH, &mut batch);
-        self.inbox_bytes += batch.bytes;
-        if drained == Drained::Corrupt { Err(RecvError::Corrupt) } else { Ok(()) }
+        let at = &mut self.at;
+        match self.inbox.take_in(&self.names, |taking| at.drain(BATCH, taking)) {
+            Drained::Corrupt => Err(RecvError::Corrupt),
+            _ => Ok(()),
+        }
     }
 
     /// For tests that look into the segment.
@@ -410,56 +458,6 @@ impl Bus {
     /// Leaves the bus, as dropping it does.
     pub fn close(mut self) {
         self.at.leave();
-    }
-}
-
-/// A drain's messages, straight into the inbox: believed once it has returned, taken back if it says so.
-struct Batch<'a> {
-    names: &'a HashMap<u32, (TopicRef, Arc<str>)>,
-    inbox: &'a mut VecDeque<Message>,
-    /// Messages that were there before.
-    held: usize,
-    /// The topic of the last message: mostly the next one's too, and then not looked up again.
-    topic: Option<(TopicId, &'a Arc<str>)>,
-    bytes: usize,
-}
-
-impl<'a> Batch<'a> {
-    fn name(&mut self, id: TopicId) -> Option<&'a Arc<str>> {
-        if let Some((last, name)) = self.topic
-            && last == id
-        {
-            return Some(name);
-        }
-        let (_, name) = self.names.get(&id.index).filter(|(topic, _)| topic.id == id)?;
-        self.topic = Some((id, name));
-        Some(name)
-    }
-}
-
-impl Sink for Batch<'_> {
-    fn fits(&mut self, len: usize) -> bool {
-        self.bytes == 0 || self.bytes + len <= BATCH_BYTES
-    }
-    fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
-        let Some(name) = self.name(head.topic) else { return };
-        let mut body = vec![0; head.len];
-        copy(&mut body);
-        self.bytes += head.len;
-        self.inbox.push_back(Message {
-            topic: name.clone(),
-            sequence: head.sequence,
-            position: head.position,
-            member: head.member,
-            pid: head.pid,
-            time_ms: head.time_ms,
-            raw: head.flags & FLAG_RAW != 0,
-            body,
-        });
-    }
-    fn discard(&mut self) {
-        self.inbox.truncate(self.held);
-        self.bytes = 0;
     }
 }
 

@@ -69,6 +69,34 @@ fn bodies_from_nothing_to_the_largest_arrive_intact() {
 }
 
 #[test]
+fn messages_on_loan_are_those_that_are_kept_and_end_with_the_next_call() {
+    let mut bus = Bus::open(options()).expect("open");
+    for topic in ["a", "b"] {
+        bus.subscribe(topic).expect("subscribe");
+    }
+    // More than one batch, kept and lent by turns; the topics in runs of three.
+    for n in 0..3000u32 {
+        bus.publish(if n % 6 < 3 { "a" } else { "b" }, &(n, "text")).expect("publish");
+    }
+    for n in 0..3000u32 {
+        let expected = if n % 6 < 3 { "a" } else { "b" };
+        let message =
+            if n % 2 == 0 { bus.recv_ref().expect("recv").to_message() } else { bus.recv().expect("recv") };
+        assert_eq!((message.topic(), message.position()), (expected, n as u64));
+        assert_eq!(message.decode::<(u32, String)>().expect("decode"), (n, "text".into()));
+    }
+    assert!(bus.try_recv_ref().expect("recv").is_none());
+    assert!(bus.recv_timeout_ref(Duration::from_millis(1)).expect("recv").is_none());
+    bus.publish("a", "one").expect("publish");
+    bus.publish("b", "two").expect("publish");
+    let lent = bus.recv_timeout_ref(LONG).expect("recv").expect("a message");
+    assert_eq!((lent.topic(), lent.decode::<&str>().expect("decode")), ("a", "one"));
+    // What waits of a topic goes with its subscription, also when its batch is handed out in part.
+    assert!(bus.unsubscribe("b"));
+    assert!(bus.try_recv_ref().expect("recv").is_none());
+}
+
+#[test]
 fn a_waiting_receiver_is_woken_by_each_message() {
     let options = options();
     let mut echo = Bus::open(options.clone()).expect("open");

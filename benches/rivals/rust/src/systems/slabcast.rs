@@ -1,4 +1,4 @@
-//! slabcast by its public API, bodies as bytes. A drain copies what it hands out.
+//! slabcast by its public API, bodies as bytes. They are copied out of the slab, many at once, and lent from there.
 
 use super::{Line, Trial};
 use ::slabcast::{Bus, Options};
@@ -26,9 +26,9 @@ impl<const SLEEPS: bool> Line for Slabcast<SLEEPS> {
     #[inline]
     fn take(&mut self, mut each: impl FnMut(&[u8])) -> bool {
         let message = if SLEEPS {
-            Some(self.bus.recv().expect("recv"))
+            Some(self.bus.recv_ref().expect("recv"))
         } else {
-            self.bus.try_recv().expect("try_recv")
+            self.bus.try_recv_ref().expect("try_recv")
         };
         if let Some(message) = &message {
             each(message.bytes());

@@ -1,0 +1,258 @@
+//! What a member has drained and not yet handed out: the bodies of a batch side by side in one buffer, which is filled anew
+//! once they are handed out, so that a message costs no allocation until somebody keeps it.
+
+use super::attachment::TopicRef;
+use super::message::{Message, MessageRef};
+use super::reader::{Drained, Head, Sink};
+use crate::registry::TopicId;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes one batch takes. No more than stay in the cache until they are used.
+const BATCH_BYTES: usize = 64 << 10;
+/// A buffer that was grown beyond this for a long message is not kept.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// The topics subscribed to, by index.
+pub(super) type Names = HashMap<u32, (TopicRef, Arc<str>)>;
+
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// In their order; none of them empty, and only the first handed out in part.
+    batches: VecDeque<Batch>,
+    /// The one handed out last, for its buffers.
+    spare: Batch,
+    /// Of all bodies that wait.
+    bytes: usize,
+}
+
+/// What one drain took.
+#[derive(Debug, Default)]
+struct Batch {
+    entries: Vec<Entry>,
+    /// The first that is not handed out.
+    next: usize,
+    /// Of each run of messages of one topic, its name.
+    names: Vec<Arc<str>>,
+    /// As long as it ever was, so that nothing is cleared before it is overwritten.
+    buffer: Vec<u8>,
+    used: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    head: Head,
+    /// Among the batch's names.
+    name: usize,
+    /// Of its body in the buffer.
+    start: usize,
+}
+
+impl Entry {
+    fn body(&self) -> Range<usize> {
+        self.start..self.start + self.head.len
+    }
+}
+
+impl Inbox {
+    /// Bytes of the bodies that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The position of the next message to be handed out. What is on loan is over.
+    #[inline]
+    pub fn position(&mut self) -> Option<u64> {
+        self.recycle();
+        let batch = self.batches.front()?;
+        Some(batch.entries[batch.next].head.position)
+    }
+
+    /// Takes in what a drain finds of these topics.
+    pub fn take_in(&mut self, names: &Names, drain: impl FnOnce(&mut Taking<'_>) -> Drained) -> Drained {
+        self.recycle();
+        let drained = drain(&mut Taking { names, batch: &mut self.spare, run: None });
+        if !self.spare.entries.is_empty() {
+            self.bytes += self.spare.used;
+            self.batches.push_back(std::mem::take(&mut self.spare));
+        }
+        drained
+    }
+
+    /// Hands the next message out as a loan: its bytes lie where they are until the inbox is used again.
+    #[inline]
+    pub fn lend(&mut self) -> Option<MessageRef<'_>> {
+        self.recycle();
+        let Batch { entries, next, names, buffer, .. } = self.batches.front_mut()?;
+        let entry = &entries[*next];
+        *next += 1;
+        self.bytes -= entry.head.len;
+        Some(MessageRef { head: &entry.head, topic: &names[entry.name], body: &buffer[entry.body()] })
+    }
+
+    /// Hands the next message out for good.
+    pub fn pop(&mut self) -> Option<Message> {
+        self.lend().map(|message| message.to_message())
+    }
+
+    /// Drops what waits of a topic.
+    pub fn forget(&mut self, topic: TopicId) {
+        for batch in &mut self.batches {
+            batch.entries.drain(..batch.next);
+            batch.next = 0;
+            batch.entries.retain(|entry| entry.head.topic != topic);
+        }
+        self.batches.retain(|batch| !batch.entries.is_empty());
+        let waiting = self.batches.iter().flat_map(|batch| &batch.entries);
+        self.bytes = waiting.map(|entry| entry.head.len).sum();
+    }
+
+    /// The first batch's buffers are free again once it is handed out to its end: not before, for what is on loan lies there.
+    #[inline]
+    fn recycle(&mut self) {
+        if self.batches.front().is_some_and(|batch| batch.next == batch.entries.len())
+            && let Some(batch) = self.batches.pop_front()
+        {
+            self.spare = batch;
+            self.spare.clear();
+        }
+    }
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.names.clear();
+        (self.next, self.used) = (0, 0);
+        if self.buffer.len() > KEPT_BYTES {
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+/// A drain under way: believed once it has returned, taken back if it says so.
+pub(super) struct Taking<'a> {
+    names: &'a Names,
+    batch: &'a mut Batch,
+    /// The topic of the last message: mostly the next one's too, and then not looked up again.
+    run: Option<TopicId>,
+}
+
+impl Sink for Taking<'_> {
+    fn fits(&mut self, len: usize) -> bool {
+        self.batch.used == 0 || self.batch.used + len <= BATCH_BYTES
+    }
+    fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
+        let batch = &mut *self.batch;
+        if self.run != Some(head.topic) {
+            let known = self.names.get(&head.topic.index).filter(|(topic, _)| topic.id == head.topic);
+            let Some((_, name)) = known else { return };
+            batch.names.push(name.clone());
+            self.run = Some(head.topic);
+        }
+        let entry = Entry { head: *head, name: batch.names.len() - 1, start: batch.used };
+        let body = entry.body();
+        if batch.buffer.len() < body.end {
+            batch.buffer.resize(body.end.max(BATCH_BYTES), 0);
+        }
+        copy(&mut batch.buffer[body]);
+        batch.used += head.len;
+        batch.entries.push(entry);
+    }
+    fn discard(&mut self) {
+        self.batch.clear();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const TOPIC: TopicId = TopicId { index: 3, generation: 1 };
+    const OTHER: TopicId = TopicId { index: 4, generation: 1 };
+
+    fn names() -> Names {
+        [(TOPIC, "t"), (OTHER, "other")]
+            .into_iter()
+            .map(|(id, name)| (id.index, (TopicRef { id, hash: 0 }, name.into())))
+            .collect()
+    }
+
+    fn head(topic: TopicId, position: u64, len: usize) -> Head {
+        Head { topic, position, sequence: 1, member: 1, pid: 1, time_ms: 0, flags: 0, len }
+    }
+
+    /// A drain that takes messages so long, each filled with its position.
+    fn take_in(inbox: &mut Inbox, messages: &[(TopicId, u64, usize)]) {
+        inbox.take_in(&names(), |taking| {
+            for &(topic, position, len) in messages {
+                assert!(taking.fits(len));
+                taking.take(&head(topic, position, len), |bytes| bytes.fill(position as u8));
+            }
+            Drained::All
+        });
+    }
+
+    fn lent(inbox: &mut Inbox) -> Option<(String, u64, Vec<u8>)> {
+        inbox.lend().map(|message| (message.topic().to_owned(), message.position(), message.bytes().to_vec()))
+    }
+
+    #[test]
+    fn what_was_taken_in_is_handed_out_once_in_its_order_and_from_a_buffer_that_is_used_again() {
+        let mut inbox = Inbox::default();
+        for round in 0..3 {
+            take_in(&mut inbox, &[(TOPIC, 1, 5), (OTHER, 2, 0), (TOPIC, 3, 2)]);
+            take_in(&mut inbox, &[(OTHER, 4, 1)]);
+            assert_eq!((inbox.bytes(), inbox.position()), (8, Some(1)), "round {round}");
+            assert_eq!(lent(&mut inbox), Some(("t".into(), 1, vec![1; 5])));
+            assert_eq!(lent(&mut inbox), Some(("other".into(), 2, vec![])));
+            let kept = inbox.pop().expect("a message");
+            assert_eq!(lent(&mut inbox), Some(("other".into(), 4, vec![4])));
+            assert_eq!((kept.topic(), kept.position(), kept.bytes()), ("t", 3, &[3, 3][..]));
+            assert_eq!((lent(&mut inbox), inbox.bytes(), inbox.position()), (None, 0, None));
+        }
+        inbox.take_in(&names(), |_| Drained::All);
+        assert!(inbox.spare.buffer.len() == BATCH_BYTES && inbox.batches.is_empty());
+    }
+
+    #[test]
+    fn of_a_drain_that_is_not_believed_nothing_is_handed_out() {
+        let mut inbox = Inbox::default();
+        take_in(&mut inbox, &[(TOPIC, 1, 4)]);
+        let drained = inbox.take_in(&names(), |taking| {
+            taking.take(&head(TOPIC, 2, 4), |bytes| bytes.fill(9));
+            taking.discard();
+            Drained::Cut
+        });
+        assert_eq!((drained, inbox.bytes()), (Drained::Cut, 4));
+        assert_eq!(lent(&mut inbox), Some(("t".into(), 1, vec![1; 4])));
+        assert!(inbox.position().is_none() && inbox.pop().is_none());
+    }
+
+    #[test]
+    fn what_waits_of_a_topic_is_forgotten_with_it() {
+        let mut inbox = Inbox::default();
+        take_in(&mut inbox, &[(TOPIC, 1, 1), (OTHER, 2, 2), (TOPIC, 3, 3)]);
+        take_in(&mut inbox, &[(TOPIC, 4, 4)]);
+        assert!(inbox.lend().is_some());
+        inbox.forget(TOPIC);
+        assert_eq!((inbox.bytes(), inbox.position()), (2, Some(2)));
+        assert_eq!(lent(&mut inbox), Some(("other".into(), 2, vec![2; 2])));
+        assert!(lent(&mut inbox).is_none());
+    }
+
+    #[test]
+    fn a_batch_ends_where_its_buffer_does_unless_one_message_is_longer() {
+        let mut inbox = Inbox::default();
+        take_in(&mut inbox, &[(TOPIC, 1, 2 * KEPT_BYTES)]);
+        assert_eq!(inbox.pop().map(|message| message.bytes().len()), Some(2 * KEPT_BYTES));
+        inbox.take_in(&names(), |taking| {
+            assert!(taking.batch.buffer.is_empty(), "not kept");
+            assert!(taking.fits(BATCH_BYTES - 1));
+            taking.take(&head(TOPIC, 2, BATCH_BYTES - 1), |_| {});
+            assert!(taking.fits(1) && !taking.fits(2));
+            Drained::More
+        });
+    }
+}
