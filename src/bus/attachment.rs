@@ -317,9 +317,7 @@ impl Attachment {
         if self.must_be_attached().is_err() {
             return Drained::Corrupt;
         }
-        let shared = self.shared.clone();
-        let parts = shared.parts();
-        match self.reader.drain(&parts, &mut self.interest, budget, sink) {
+        match self.reader.drain(&self.shared.parts(), &mut self.interest, budget, sink) {
             Drained::Cut => {
                 self.rejoin();
                 Drained::More
