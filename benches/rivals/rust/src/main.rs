@@ -33,6 +33,7 @@ const POLLING: &[&str] = &[
     #[cfg(feature = "aeron")]
     "aeron exclusive",
     "memcpy ring",
+    "one copy ring",
 ];
 const ASLEEP: &[&str] = &["slabcast asleep", "futex", "fifo"];
 

@@ -169,7 +169,8 @@ pub fn take_part(words: &[String]) {
         "aeron" => play::<crate::systems::aeron::Aeron<false>>(role, &trial, seconds),
         #[cfg(feature = "aeron")]
         "aeron exclusive" => play::<crate::systems::aeron::Aeron<true>>(role, &trial, seconds),
-        "memcpy ring" => play::<ring::Ring>(role, &trial, seconds),
+        "memcpy ring" => play::<ring::Ring<false>>(role, &trial, seconds),
+        "one copy ring" => play::<ring::Ring<true>>(role, &trial, seconds),
         "futex" => play::<futex::Futex>(role, &trial, seconds),
         "fifo" => play::<fifo::Fifo>(role, &trial, seconds),
         other => panic!("no such system: {other}"),

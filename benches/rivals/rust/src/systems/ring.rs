@@ -1,5 +1,5 @@
 //! The floor of what copies: memcpy into a ring of equal slots and out of it, and two counters. One writer, one reader, no
-//! topics, nobody may die.
+//! topics, nobody may die. And the floor of what reads in place: the same without the copy out.
 
 use super::shared::Shared;
 use super::{Idle, Line, Trial};
@@ -32,13 +32,14 @@ impl Way {
     }
 }
 
-pub struct Ring {
+/// `LENDS`: the reader looks at the bytes where they lie.
+pub struct Ring<const LENDS: bool> {
     out: Option<Way>,
     into: Option<Way>,
     body: Vec<u8>,
 }
 
-impl Line for Ring {
+impl<const LENDS: bool> Line for Ring<LENDS> {
     fn join(trial: &Trial, sends: Option<&str>, reads: Option<&str>) -> Self {
         let open = |topic| Way::open(trial, topic);
         Ring { out: sends.map(open), into: reads.map(open), body: vec![0; trial.len] }
@@ -70,11 +71,18 @@ impl Line for Ring {
                 return false;
             }
         }
-        // SAFETY: a slot that the writer has done with, and as long as the body.
-        unsafe { std::ptr::copy_nonoverlapping(way.slot(), self.body.as_mut_ptr(), way.len) };
+        if LENDS {
+            // SAFETY: a slot that the writer has done with, and that is its own again only after the store below.
+            each(unsafe { std::slice::from_raw_parts(way.slot(), way.len) });
+        } else {
+            // SAFETY: a slot that the writer has done with, and as long as the body.
+            unsafe { std::ptr::copy_nonoverlapping(way.slot(), self.body.as_mut_ptr(), way.len) };
+        }
         way.mine += 1;
         way.memory.word::<AtomicU64>(READ).store(way.mine, Release);
-        each(&self.body);
+        if !LENDS {
+            each(&self.body);
+        }
         true
     }
 }
