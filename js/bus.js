@@ -98,7 +98,7 @@ class Bus extends EventEmitter {
       referenceChanged: (referenced) => this.#holds(referenced ? 1 : -1),
     })
     try {
-      membership.subscribe(subscription)
+      membership.subscribe(this.#port, subscription)
     } catch (error) {
       // It never began: nothing of it stays with the signal or the async context.
       subscription.unsubscribe()
@@ -117,6 +117,36 @@ class Bus extends EventEmitter {
     for (const subscription of this.#membership?.subscriptionsTo(topic) ?? []) {
       if (this.#subscriptions.has(subscription) && subscription[isOf](listener)) subscription.unsubscribe()
     }
+  }
+
+  /** Asks all who respond to a topic: the first answer, or error of a handler. */
+  request(topic, message, options) {
+    return this.#request(topic, message, options, false)
+  }
+
+  /** As `request`: what became of each of those who were asked, as of Promise.allSettled. */
+  requestMany(topic, message, options) {
+    return this.#request(topic, message, options, true)
+  }
+
+  async #request(topic, message, options, all) {
+    check.topic(topic)
+    const { timeout, signal } = check.requestOptions(options)
+    const membership = this.#begin(signal)
+    this.#holds(1)
+    try {
+      return await membership.request(this.#port, topic, message, { timeout, signal, all })
+    } finally {
+      this.#holds(-1)
+    }
+  }
+
+  /** Answers to the requests of a topic: with what the handler returns, its promise gives, or it throws. */
+  respond(topic, handler, options) {
+    check.topic(topic)
+    check.listener('handler', handler)
+    const checked = check.respondOptions(options)
+    return this.#subscribe(this.#begin(checked.signal), topic, handler, { ...checked, answers: true })
   }
 
   /** The topics there are. */
@@ -186,6 +216,7 @@ class Bus extends EventEmitter {
     for (const subscription of [...this.#subscriptions]) subscription.unsubscribe()
     const membership = this.#membership
     if (!membership) return
+    membership.abandon(this.#port, closed())
     // The outbox' timer keeps the process alive meanwhile.
     while (!membership.outboxIsEmpty && !this.#lost) {
       await new Promise((resolve) => {
@@ -206,7 +237,7 @@ class Bus extends EventEmitter {
 
   #mustBeOpen() {
     if (this.#lost) throw this.#lost
-    if (this.#closing) throw new SlabcastError('ERR_CLOSED', 'The bus is closed: open it anew to go on')
+    if (this.#closing) throw closed()
   }
 
   #ended(subscription) {
@@ -256,6 +287,8 @@ class Bus extends EventEmitter {
 }
 
 Bus.prototype[Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose')] = Bus.prototype.close
+
+const closed = () => new SlabcastError('ERR_CLOSED', 'The bus is closed: open it anew to go on')
 
 /** Options with the default bus' name where none was given. It is found at the first use. */
 function named(options) {

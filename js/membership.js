@@ -1,15 +1,19 @@
 'use strict'
 
 // This thread's place on one bus, shared by all its handles of that bus: who they are, when it begins and ends. What it does
-// for them is in publishing.js and receiving.js.
+// for them is in publishing.js and receiving.js, and, standing on these, in requests.js and responding.js.
 
 const { isMainThread, threadId } = require('node:worker_threads')
 const { Encoder } = require('./codec')
 const { SlabcastError } = require('./errors')
 const { CLOSED, CORRUPT, Hot, NOTE, orThrow, POSTS_DUE, SUSPECTS } = require('./hot')
+const { spelled } = require('./inside')
 const native = require('./native')
 const { Publishing } = require('./publishing')
 const { Receiving } = require('./receiving')
+const { Requests } = require('./requests')
+const { Responding } = require('./responding')
+const { answers, reads } = require('./subscription')
 
 /** How often, in ms, a member looks after the bus though nobody woke it. */
 const TICK = 1000
@@ -21,6 +25,8 @@ class Membership {
   #member
   #publishing
   #receiving
+  #requests
+  #responding
   #hot
   #registers
   #handles = new Set()
@@ -47,6 +53,8 @@ class Membership {
     this.#registers = hot.registers
     this.#publishing = new Publishing(this.#member, facts, encoder, hot, this)
     this.#receiving = new Receiving(this.#member, facts.member, hot, this)
+    this.#requests = new Requests(facts, this)
+    this.#responding = new Responding(facts, this)
     this.#tick = setInterval(this.#onTick, TICK)
     this.#tick.unref()
   }
@@ -75,19 +83,25 @@ class Membership {
     return this.#publishing.publishMany(handle, name, messages)
   }
 
-  subscribe(subscription) {
+  subscribe(handle, subscription) {
     this.check()
-    try {
-      this.#publishing.know(subscription.topic, this.#receiving.subscribe(subscription))
-    } catch (error) {
-      if (error.code === 'ERR_CORRUPT') this.lose(error)
-      throw error
-    }
+    if (subscription[answers]) this.#responding.add(handle, subscription)
+    else this.read(subscription)
   }
 
   unsubscribe(subscription) {
-    // A name that nobody here listens to any more is not kept for that.
-    if (this.#receiving.unsubscribe(subscription)) this.#publishing.forgetName(subscription.topic)
+    if (subscription[answers]) this.#responding.remove(subscription)
+    else this.unread(subscription)
+  }
+
+  /** Asks those who respond to a topic. */
+  request(handle, topic, message, options) {
+    return this.#requests.ask(handle, topic, message, options)
+  }
+
+  /** What a handle that closes has asked is not waited for. */
+  abandon(handle, error) {
+    this.#requests.abandon(handle, error)
   }
 
   /** The message in a parcel of a queue, or NOTHING. */
@@ -142,7 +156,55 @@ class Membership {
     this.#member.setRef(referenced)
   }
 
-  // For its halves
+  // For its parts
+
+  /** Begins a subscription. */
+  read(subscription) {
+    this.#orLose(() => this.#publishing.know(subscription[reads], this.#receiving.subscribe(subscription)))
+  }
+
+  unread(subscription) {
+    // A name that nobody here listens to any more is not kept for that.
+    if (this.#receiving.unsubscribe(subscription)) this.#publishing.forgetName(subscription[reads])
+  }
+
+  /** Says whether a subscription of `read` counts as one by name to who looks. */
+  setNamed(subscription, on, wait) {
+    this.#orLose(() => this.#receiving.setNamed(subscription, on, wait))
+  }
+
+  #orLose(act) {
+    try {
+      act()
+    } catch (error) {
+      if (error.code === 'ERR_CORRUPT') this.lose(error)
+      throw error
+    }
+  }
+
+  publishInside(handle, topic, bytes, onOut) {
+    return this.#publishing.publishInside(handle, topic, bytes, onOut)
+  }
+
+  /** The members that are subscribed to a topic by its name. */
+  subscribersOf(topic) {
+    return this.#member.subscribersOf(spelled(topic))
+  }
+
+  /** Those of some members that have left or died. */
+  gone(members) {
+    return this.#member.gone(members)
+  }
+
+  /** Acts once all that is in the bus by now was handed out here. */
+  whenRead(act) {
+    this.#receiving.whenRead(act)
+  }
+
+  /** The position of the next message of the bus. */
+  position() {
+    return this.#member.position()
+  }
 
   /** Throws when nothing can be done any more. */
   check() {
@@ -198,6 +260,7 @@ class Membership {
     this.closed = true
     clearInterval(this.#tick)
     this.#publishing.close()
+    this.#requests.close(this.#lost)
     this.#receiving.close()
     this.#member.close()
   }

@@ -11,6 +11,7 @@ const DEFAULTS = {
   stallTimeout: 2000,
   outbox: 16 * MiB,
   inbox: 16 * MiB,
+  timeout: 5000,
   spin: 0,
   mode: 0o600,
 }
@@ -142,6 +143,21 @@ function messagesOptions(value) {
   return { ...checked, inbox: bytes('options.inbox', options.inbox ?? DEFAULTS.inbox, 0, Number.MAX_SAFE_INTEGER) }
 }
 
+/** Those of subscribe that make sense for a handler. */
+function respondOptions(value) {
+  const checked = subscribeOptions(value)
+  if (checked.raw) throw invalidArgValue('options.raw', true, 'is not for requests: they are values')
+  return checked
+}
+
+function requestOptions(value) {
+  const options = object('options', value)
+  const { timeout = DEFAULTS.timeout } = options
+  if (typeof timeout !== 'number') throw invalidArgType('options.timeout', 'of type number', timeout)
+  if (!(timeout > 0)) throw outOfRange('options.timeout', '> 0 (Infinity is allowed)', timeout)
+  return { timeout, signal: abortSignal('options.signal', options.signal) }
+}
+
 const publishOptions = (value) => boolean('options.raw', object('options', value).raw, false)
 
 /** Topics of replies and faces: users cannot name them. */
@@ -162,4 +178,7 @@ function topic(value) {
   return value
 }
 
-module.exports = { openOptions, subscribeOptions, messagesOptions, publishOptions, iterable, listener, topic, busName }
+module.exports = {
+  ...{ openOptions, subscribeOptions, messagesOptions, publishOptions, requestOptions, respondOptions },
+  ...{ iterable, listener, topic, busName },
+}

@@ -8,6 +8,7 @@ const { Batch } = require('./batch')
 const { encode } = require('./codec')
 const { invalidArgType, SlabcastError } = require('./errors')
 const { CLOSED, CORRUPT, failed, FLAG_RAW, FULL, LENGTH, MOVED, NOTE, PUBLISHED } = require('./hot')
+const { spelled } = require('./inside')
 const { topic: checkTopic } = require('./options')
 const { Outbox } = require('./outbox')
 
@@ -24,7 +25,7 @@ class Publishing {
   #encoder
   #scratch
   #owner
-  /** Topic name -> the words of its entry, as last looked up. */
+  /** Topic, named by a user or inside -> the words of its entry, as last looked up. */
   #names = new Map()
   /** The name and words of the last message: most come in runs, and a Map takes longer to ask. */
   #lastName
@@ -112,7 +113,14 @@ class Publishing {
     return false
   }
 
-  #publishBytes(handle, name, bytes, flags) {
+  /** Publishes an encoded message to a topic that users cannot name. `onOut` is called when it is in the slab. */
+  publishInside(handle, topic, bytes, onOut) {
+    const isIn = this.#publishBytes(handle, topic, bytes, 0, onOut)
+    if (isIn) onOut?.()
+    return isIn
+  }
+
+  #publishBytes(handle, name, bytes, flags, onOut) {
     this.#owner.check()
     const available = this.#maxMessage
     if (bytes.length > available) {
@@ -126,7 +134,7 @@ class Publishing {
     const words = this.#names.get(name) ?? this.#lookUp(name)
     const isOut = words !== undefined && this.#outbox.isEmpty && this.#try(words, { flags, bytes }) === PUBLISHED
     if (isOut) return true
-    return this.#publishLater(handle, name, flags === FLAG_RAW ? Buffer.from(bytes) : bytes, flags)
+    return this.#publishLater(handle, name, flags === FLAG_RAW ? Buffer.from(bytes) : bytes, flags, onOut)
   }
 
   #try(words, { flags, bytes, lengths }) {
@@ -151,7 +159,7 @@ class Publishing {
 
   /** The topic's words, looked up or made; undefined while another process holds the registry. */
   #lookUp(name) {
-    const words = this.#member.topic(name, 0)
+    const words = this.#member.topic(spelled(name), 0)
     if (words.code === undefined) {
       this.know(name, words)
       return words
@@ -186,8 +194,8 @@ class Publishing {
     this.#outbox.clear()
   }
 
-  #publishLater(handle, name, bytes, flags) {
-    const entry = { name, bytes, flags, stallTimeout: handle.stallTimeout }
+  #publishLater(handle, name, bytes, flags, onOut) {
+    const entry = { name, bytes, flags, onOut, stallTimeout: handle.stallTimeout }
     // One more try with all that can be done at once: a moved topic, a dead or (stallTimeout 0) a slow reader.
     if (this.#outbox.isEmpty && this.#flushOne(entry, 0, false)) return true
     this.#owner.check()
@@ -225,6 +233,7 @@ class Publishing {
     }
     if (status === PUBLISHED) {
       if (waited > 0) this.#member.relieved()
+      if (accepted) entry.onOut?.()
       return true
     }
     if (status !== FULL && status !== MOVED && status !== CLOSED) this.#owner.corrupt('publish', status)

@@ -6,7 +6,8 @@
 const { decode } = require('./codec')
 const hot = require('./hot')
 const { NOTHING, Parcel } = require('./inbox')
-const { deliver, hears, queue, rethrow, wantsMeta, within } = require('./subscription')
+const { spelled } = require('./inside')
+const { deliver, hears, queue, reads, rethrow, wantsMeta, within } = require('./subscription')
 
 const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
@@ -48,6 +49,8 @@ class Receiving {
   #isAwake = false
   /** Of a batch whose next message came too soon for somebody: { at, count, bytes }. It goes on in the next turn. */
   #rest
+  /** Who waits until all before a position was handed out: { until, act }. */
+  #readers = []
 
   /**
    * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, tellNews: Function }} owner
@@ -62,7 +65,7 @@ class Receiving {
 
   /** Adds a subscription; returns the words of its topic. */
   subscribe(subscription) {
-    const name = subscription.topic
+    const name = spelled(subscription[reads])
     let reading = this.#readings.get(name)
     let from
     // The topic's last number before a further subscription; the first of a topic has every gap that is told of it.
@@ -93,11 +96,12 @@ class Receiving {
 
   /** True: it was the last one to its topic. */
   unsubscribe(subscription) {
-    const reading = this.#readings.get(subscription.topic)
+    const name = spelled(subscription[reads])
+    const reading = this.#readings.get(name)
     if (!reading) return false
     reading.replace(reading.subscriptions.filter((entry) => entry.subscription !== subscription))
     if (reading.subscriptions.length > 0) return false
-    this.#readings.delete(subscription.topic)
+    this.#readings.delete(name)
     this.#byIndex[reading.words.index] = undefined
     // As long as the highest index there ever was.
     if (this.#readings.size === 0) this.#byIndex = []
@@ -121,6 +125,7 @@ class Receiving {
       const more = this.#rest === undefined ? this.#drain() : this.#goOn()
       if (this.#owner.closed) return
       if (this.#rest !== undefined) break
+      if (this.#readers.length > 0) this.#tellReaders()
       if (!more && this.#hot.calls.sleep() === 1) {
         this.#linger()
         return
@@ -128,6 +133,26 @@ class Receiving {
     }
     // Others have waited long enough, or have to run first; the semaphore stays posted for the next turn.
     this.#member.postSelf()
+  }
+
+  /** Says whether a subscription counts as one by name to who looks; throws if the registry is not to be had within `wait` ms. */
+  setNamed(subscription, on, wait) {
+    const { words } = this.#readings.get(spelled(subscription[reads]))
+    orThrow(this.#member.setNamed(words, on, wait) ?? undefined)
+  }
+
+  /** Acts once all that is in the bus by now was handed out; this thread reads something until then. */
+  whenRead(act) {
+    this.#readers.push({ until: this.#member.position(), act })
+    this.#member.postSelf()
+  }
+
+  #tellReaders() {
+    const cursor = this.#member.cursor()
+    const isDue = ({ until }) => until <= cursor
+    const due = this.#readers.filter(isDue)
+    this.#readers = this.#readers.filter((reader) => !isDue(reader))
+    for (const { act } of due) if (!this.#owner.closed) act()
   }
 
   /** Asleep: one more look, after a while. Who woke us may owe the post of its burst's end, and be busy or stopped. */

@@ -13,6 +13,9 @@ const within = Symbol('within')
 const isOf = Symbol('isOf')
 const isReferenced = Symbol('isReferenced')
 const queue = Symbol('queue')
+const reads = Symbol('reads')
+const call = Symbol('call')
+const answers = Symbol('answers')
 
 class Subscription {
   #listener
@@ -29,16 +32,19 @@ class Subscription {
   /**
    * @param {string} topic checked
    * @param {Function} listener checked
-   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, queue?: object }} options checked; not
-   *   aborted. `queue` takes the messages in the listener's stead, unopened: { add(parcel), mustWait(length) }
+   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, queue?: object, reads?: object, answers?: boolean }} options
+   *   checked; not aborted. `queue` takes the messages in the listener's stead, unopened: { add(parcel), mustWait(length) };
+   *   `reads`: the topic it reads, where that is another than it is named after; `answers`: its listener answers to requests
    * @param {{ ended: () => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
    *   begins or ceases to keep the process alive
    */
-  constructor(topic, listener, { echo, once, raw, signal, queue: waiting }, owner) {
+  constructor(topic, listener, { echo, once, raw, signal, ...more }, owner) {
     Object.defineProperties(this, {
       topic: { value: topic, enumerable: true },
       raw: { value: raw, enumerable: true },
-      [queue]: { value: waiting },
+      [queue]: { value: more.queue },
+      [reads]: { value: more.reads ?? topic },
+      [answers]: { value: more.answers === true },
     })
     this.#listener = listener
     this.#wantsMeta = !takesOne(listener)
@@ -102,6 +108,13 @@ class Subscription {
     return this.#resource.runInAsyncScope(act, self, ...values)
   }
 
+  /** Calls the listener, `within` its context: what it returns, or throws, is the caller's. */
+  [call](message, meta) {
+    if (this.#once) this.unsubscribe()
+    const listener = this.#listener
+    return listener(message, meta)
+  }
+
   /** Hands a message over that is for it, `within` its context. */
   [deliver](message, meta) {
     if (this.#once) this.unsubscribe()
@@ -121,4 +134,7 @@ function rethrow(error) {
   throw error
 }
 
-module.exports = { deliver, hears, isOf, isReferenced, queue, rethrow, Subscription, wantsMeta, within }
+module.exports = {
+  ...{ answers, call, deliver, hears, isOf, isReferenced, queue, reads, wantsMeta, within },
+  ...{ rethrow, Subscription },
+}

@@ -12,6 +12,7 @@ export type DefaultBus = ipc.DefaultBus
 export type ErrorCode = ipc.ErrorCode
 export type Gap = ipc.Gap
 export type Held = ipc.Held
+export type Handler<Message, Answer = unknown, Topic extends string = string> = ipc.Handler<Message, Answer, Topic>
 export type Item<Message, Topic extends string = string> = ipc.Item<Message, Topic>
 export type Listener<Message, Topic extends string = string> = ipc.Listener<Message, Topic>
 export type Meta<Topic extends string = string> = ipc.Meta<Topic>
@@ -19,6 +20,8 @@ export type Messages<Message, Topic extends string = string> = ipc.Messages<Mess
 export type MessagesOptions = ipc.MessagesOptions
 export type OpenOptions = ipc.OpenOptions
 export type PublishOptions = ipc.PublishOptions
+export type RequestOptions = ipc.RequestOptions
+export type RespondOptions = ipc.RespondOptions
 export type Stats = ipc.Stats
 export type SubscribeOptions = ipc.SubscribeOptions
 export type Subscription<Topic extends string = string> = ipc.Subscription<Topic>

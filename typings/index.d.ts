@@ -104,6 +104,31 @@ declare namespace ipc {
     signal?: AbortSignal
   }
 
+  interface RequestOptions {
+    /**
+     * How long, in ms, an answer is waited for: more than 0; `Infinity`: as long as somebody who was asked is there.
+     * @default 5000
+     */
+    timeout?: number
+    /** Nobody waits any more when it fires: an `AbortError`. */
+    signal?: AbortSignal
+  }
+
+  interface RespondOptions {
+    /**
+     * Also requests of this thread.
+     * @default true
+     */
+    echo?: boolean
+    /**
+     * Unsubscribes before the first call.
+     * @default false
+     */
+    once?: boolean
+    /** Unsubscribes when it fires. Fired already: `respond` throws an `AbortError`. */
+    signal?: AbortSignal
+  }
+
   interface PublishOptions {
     /**
      * The message is bytes, and they are the body as they are.
@@ -284,6 +309,12 @@ declare namespace ipc {
     reaped: number
   }
 
+  /** What it returns, or its promise gives, is the answer. `meta` is of the request: `publisher` asks. */
+  type Handler<Message, Answer = unknown, Topic extends string = string> = (
+    message: Message,
+    meta: Meta<Topic>,
+  ) => Answer | PromiseLike<Answer>
+
   type Listener<Message, Topic extends string = string> = (message: Message, meta: Meta<Topic>) => unknown
 
   interface Subscription<Topic extends string = string> {
@@ -370,6 +401,42 @@ declare namespace ipc {
       options?: MessagesOptions,
     ): Messages<MessageOf<Topics, Name>, Name>
 
+    /**
+     * Asks all who respond to a topic, in whatever process, this one among them: a promise of the first answer. An error of a handler
+     * is an answer: the promise is rejected with an `Error` of its name, message, code and stack. Answers that come later are
+     * dropped. It keeps the process alive while it waits. Where the slab is full it waits in the outbox.
+     * @throws (rejects) `ERR_NO_RESPONDERS`: nobody responds, or those who were asked died or left before they answered (told
+     *   within some 0.1 s); `ERR_TIMEOUT`; `AbortError`; as `publish` and `subscribe`. `ERR_CLOSED`: also when it is closed meanwhile.
+     */
+    request<Answer = any, Name extends NameOf<Topics> = NameOf<Topics>>(
+      topic: Name,
+      message: MessageOf<Topics, Name>,
+      options?: RequestOptions,
+    ): Promise<Answer>
+
+    /**
+     * As `request`: a promise of what became of each who was asked, as of `Promise.allSettled`, in the order in which it became
+     * known. Who died or left is `ERR_NO_RESPONDERS`, who has not answered by `timeout` is `ERR_TIMEOUT`. Nobody responds: `[]`.
+     * @throws (rejects) as `request`, but for these two
+     */
+    requestMany<Answer = any, Name extends NameOf<Topics> = NameOf<Topics>>(
+      topic: Name,
+      message: MessageOf<Topics, Name>,
+      options?: RequestOptions,
+    ): Promise<PromiseSettledResult<Answer>[]>
+
+    /**
+     * Answers to the requests of a topic from now on: with what the handler returns, its promise gives, or it throws. Subscribers of
+     * the topic do not see requests, responders do not see messages; `unsubscribe(topic)` leaves them. After the subscription has
+     * ended, and before the bus is closed, what was begun is still answered.
+     * @throws as `subscribe`
+     */
+    respond<Name extends NameOf<Topics>>(
+      topic: Name,
+      handler: Handler<MessageOf<Topics, Name>, unknown, Name>,
+      options?: RespondOptions,
+    ): Subscription<Name>
+
     /** Ends this handle's subscriptions to a topic, loops too: all, or those of one listener. */
     unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
 
@@ -425,6 +492,7 @@ declare namespace ipc {
     | 'ERR_CORRUPT'
     | 'ERR_TOO_MANY_MEMBERS'
     | 'ERR_TOO_MANY_TOPICS'
+    | 'ERR_NO_RESPONDERS'
     | 'ERR_TIMEOUT'
     | 'ERR_IN_USE'
     | 'ERR_SYSTEM'
@@ -447,6 +515,8 @@ declare namespace ipc {
     readonly capacity?: number
     /** Of `ERR_NOT_SERIALIZABLE`: where the value is, like `message.user.avatar`. */
     readonly path?: string
+    /** Of `ERR_INVALID_TOPIC`, `ERR_NO_RESPONDERS`, and of `ERR_TIMEOUT` of a request. */
+    readonly topic?: string
     /** Of `ERR_IN_USE`: one of the processes that use the bus, where it can be told. */
     readonly pid?: number
   }

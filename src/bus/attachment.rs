@@ -123,7 +123,7 @@ impl Attachment {
     pub fn is_forked(&self) -> bool {
         self.process.is_past()
     }
-    fn check_process(&self) -> Result<(), TopicError> {
+    pub(super) fn check_process(&self) -> Result<(), TopicError> {
         if self.is_forked() { Err(TopicError::Forked) } else { Ok(()) }
     }
 

@@ -203,7 +203,7 @@ impl Attachment {
     }
 
     /// True: somebody was buried.
-    fn bury(&mut self, dead: &[(u32, MemberState)]) -> bool {
+    pub(super) fn bury(&mut self, dead: &[(u32, MemberState)]) -> bool {
         if dead.is_empty() {
             return false;
         }

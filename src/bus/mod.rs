@@ -1,6 +1,7 @@
 //! The public Rust API. A [`Bus`] is one member: one thread's place on the bus; other threads open their own.
 
 mod ahead;
+mod asking;
 mod attachment;
 mod care;
 mod census;
@@ -32,6 +33,8 @@ pub use message::{Message, MessageRef};
 pub use options::Options;
 pub use stats::{Stats, Traffic};
 
+#[cfg(feature = "node")]
+pub(crate) use asking::{ask_topic, reply_topic};
 #[cfg(feature = "node")]
 pub(crate) use attachment::{Attachment, Live, TICK, TopicRef};
 #[cfg(not(feature = "node"))]

@@ -246,6 +246,40 @@ impl Member {
         news.into_iter().map(Into::into).collect()
     }
 
+    /// The members that are subscribed to a topic by its name.
+    #[napi(catch_unwind)]
+    pub fn subscribers_of(&self, name: String) -> Vec<u32> {
+        self.hot.borrow_mut().attachment().map_or(Vec::new(), |at| at.subscribers_of(&name))
+    }
+
+    /// Whether others see this thread as subscribed by name to a topic that it reads. Waits for the registry at most `wait_ms`.
+    #[napi(catch_unwind)]
+    pub fn set_named(&self, topic: TopicWords, on: bool, wait_ms: f64) -> Option<Failure> {
+        let wait = Duration::from_secs_f64(wait_ms / 1000.0);
+        match self.attached(|at| at.set_named(topic.into(), on, wait)) {
+            Either::A(()) => None,
+            Either::B(failure) => Some(failure),
+        }
+    }
+
+    /// Those of some members that have left or died.
+    #[napi(catch_unwind)]
+    pub fn gone(&self, members: Vec<u32>) -> Vec<u32> {
+        self.hot.borrow_mut().attachment().map_or(Vec::new(), |at| at.gone(&members))
+    }
+
+    /// The position of the next message of the bus.
+    #[napi(catch_unwind)]
+    pub fn position(&self) -> f64 {
+        self.hot.borrow_mut().attachment().map_or(0.0, |at| at.position() as f64)
+    }
+
+    /// The position of the next message this thread reads.
+    #[napi(catch_unwind)]
+    pub fn cursor(&self) -> f64 {
+        self.hot.borrow_mut().attachment().map_or(0.0, |at| at.cursor() as f64)
+    }
+
     /// Whether all that this thread has published was consumed by everybody who reads.
     #[napi(catch_unwind)]
     pub fn is_settled(&self) -> bool {
@@ -301,6 +335,18 @@ impl Member {
             Err(error) => Either::B(error.into()),
         }
     }
+}
+
+/// Where the requests of a topic go.
+#[napi(catch_unwind)]
+pub fn ask_topic(topic: String) -> String {
+    crate::bus::ask_topic(&topic)
+}
+
+/// Where the answers to the requests of a member go.
+#[napi(catch_unwind)]
+pub fn reply_topic(member: u32) -> String {
+    crate::bus::reply_topic(member)
 }
 
 fn words(topic: crate::bus::TopicRef, from: u64) -> TopicWords {

@@ -53,6 +53,32 @@ async function loop(): Promise<void> {
 }
 void loop
 
+async function asks(): Promise<void> {
+  const answer: number = await bus.request<number>('room:1', { from: 'ann', text: 'hi' }, { timeout: 100 })
+  const anything = await bus.request('news', 'x', { signal: AbortSignal.timeout(1) })
+  const results = await bus.requestMany<number>('news', 'x', { timeout: Infinity })
+  for (const result of results) if (result.status === 'fulfilled') result.value.toFixed(answer + anything)
+  const subscription: ipc.Subscription<'news'> = bus.respond('news', (news, meta) => {
+    const topic: 'news' = meta.topic
+    return news.length + topic.length
+  })
+  subscription.unsubscribe()
+  bus.respond('room:1', async ({ text }) => text, { echo: false, once: true, signal: AbortSignal.timeout(1) })
+  // @ts-expect-error not a topic of this bus
+  bus.request('weather', 1)
+  // @ts-expect-error not this topic's message
+  bus.request('room:1', 'hi')
+  // @ts-expect-error not a number of ms
+  bus.requestMany('news', 'x', { timeout: '5s' })
+  // @ts-expect-error not a handler
+  bus.respond('news', 'handler')
+  // @ts-expect-error not this topic's message
+  bus.respond('news', (message: Chat) => message.text)
+  // @ts-expect-error requests are values
+  bus.respond('news', () => 1, { raw: true })
+}
+void asks
+
 // @ts-expect-error not a topic of this bus
 bus.publish('weather', 'sunny')
 // @ts-expect-error not this topic's message

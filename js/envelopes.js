@@ -1,0 +1,54 @@
+'use strict'
+
+// What requests and answers are wrapped in, as docs/format.md draws it: arrays of three, of which the last is the user's.
+
+const { encode } = require('./codec')
+
+/** Kinds of answers: a value; an error; how many answers are to be expected of the thread that says so. */
+const VALUE = 0
+const ERROR = 1
+const COUNT = 2
+
+const ARRAY_OF_3 = 0x93
+
+/** [one, two, value], of a value that is encoded already: what it may not hold was told as a part of `message`. */
+function wrapped(one, two, body) {
+  const head = encode([one, two])
+  const bytes = Buffer.allocUnsafe(head.length + body.length)
+  head.copy(bytes)
+  bytes[0] = ARRAY_OF_3
+  body.copy(bytes, head.length)
+  return bytes
+}
+
+const isEnvelope = (value) => Array.isArray(value) && value.length === 3
+
+const text = (value) => String(value).toWellFormed()
+
+/** What of anything that was thrown travels: the same whoever threw it, and nothing that cannot be encoded. */
+function described(thrown) {
+  try {
+    if (typeof thrown !== 'object' || thrown === null) return { name: 'Error', message: text(thrown) }
+    const { name, message, code, stack } = thrown
+    const described = { name: text(name ?? 'Error'), message: text(message ?? thrown) }
+    if (typeof code === 'string') described.code = text(code)
+    if (typeof code === 'number') described.code = code
+    if (typeof stack === 'string') described.stack = text(stack)
+    return described
+  } catch {
+    // A getter or toString of the user's threw.
+    return { name: 'Error', message: 'The handler threw what cannot be read' }
+  }
+}
+
+/** The error of a handler in another thread, as one of this. */
+function revived(described) {
+  const { name, message, code, stack } = Object(described)
+  const error = new Error(message)
+  for (const [key, value] of Object.entries({ name, stack }))
+    if (value !== undefined) Object.defineProperty(error, key, { value, writable: true, configurable: true })
+  if (code !== undefined) error.code = code
+  return error
+}
+
+module.exports = { COUNT, described, ERROR, isEnvelope, revived, VALUE, wrapped }
