@@ -4,6 +4,7 @@
 // their membership.
 
 const { EventEmitter } = require('node:events')
+const { setTimeout: delay } = require('node:timers/promises')
 const codec = require('./codec')
 const { defaultBus } = require('./discovery')
 const { abortError, invalidArgType, SlabcastError } = require('./errors')
@@ -14,6 +15,9 @@ const { isOf, isReferenced, rethrow, Subscription } = require('./subscription')
 
 /** What is to be watched for an event: see `Watches` in src/layout/member.rs. */
 const WATCHED = { __proto__: null, join: 1, leave: 1, interest: 2 }
+
+/** How long it is waited, at the longest, before it is looked again whether all is settled; in ms. */
+const LONGEST_WAIT = 16
 
 /** Attaches at once: what `open` does, and the default bus does not. */
 const attach = Symbol('attach')
@@ -147,6 +151,11 @@ class Bus extends EventEmitter {
     check.listener('handler', handler)
     const checked = check.respondOptions(options)
     return this.#subscribe(this.#begin(checked.signal), topic, handler, { ...checked, answers: true })
+  }
+
+  /** Resolves once all that this thread has published was consumed by those who are subscribed to it, or they are gone. */
+  async settled() {
+    for (let wait = 1; !this[attach]().isSettled(); wait = Math.min(2 * wait, LONGEST_WAIT)) await delay(wait)
   }
 
   /** The topics there are. */

@@ -104,6 +104,12 @@ class Membership {
     this.#requests.abandon(handle, error)
   }
 
+  /** Whether all that was published here was consumed by those who read, or they are gone. */
+  isSettled() {
+    this.check()
+    return this.#publishing.isFlushed && this.#member.isSettled()
+  }
+
   /** The message in a parcel of a queue, or NOTHING. */
   openParcel(parcel) {
     return this.#receiving.open(parcel)

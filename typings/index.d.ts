@@ -437,6 +437,13 @@ declare namespace ipc {
       options?: RespondOptions,
     ): Subscription<Name>
 
+    /**
+     * Resolves once all that this thread has published by whatever handle, the outbox too, was consumed: everybody who reads the
+     * bus has gone past it and their listeners have returned, or they are gone. Keeps the process alive meanwhile.
+     * @throws (rejects) `ERR_CLOSED`: also when it is closed meanwhile; `ERR_CORRUPT` once the bus is lost
+     */
+    settled(): Promise<void>
+
     /** Ends this handle's subscriptions to a topic, loops too: all, or those of one listener. */
     unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
 
