@@ -2,21 +2,27 @@
 
 // Finds and loads the binary for this host. The only file that knows where it lies and what it is called.
 
+const { existsSync } = require('node:fs')
 const path = require('node:path')
 const { SlabcastError } = require('./errors')
 
 const host = `${process.platform}-${process.arch}`
-const binary = path.join(__dirname, '..', 'build', `slabcast.${host}.node`)
+const file = `slabcast.${host}.node`
+const binary = path.join(__dirname, '..', 'build', file)
+// Where a bundler has put this code into a file of its own, `binary` leads nowhere: then it lies beside that file.
+const besideBundle = path.join(__dirname, file)
 
 function load() {
+  const found = [binary, besideBundle].find((place) => existsSync(place))
+  if (found === undefined) {
+    const hint = `build it with "npm run build" (needs Rust), or, where slabcast is bundled, copy build/${file} beside the bundle`
+    throw new SlabcastError('ERR_UNSUPPORTED_PLATFORM', `slabcast: there is no binary for ${host}: ${hint}`, { host })
+  }
   try {
-    return require(binary)
+    return require(found)
   } catch (cause) {
-    const hint =
-      cause.code === 'MODULE_NOT_FOUND'
-        ? `there is no binary for ${host}: build it with "npm run build" (needs Rust)`
-        : `the binary for ${host} cannot be loaded: ${cause.message}`
-    throw new SlabcastError('ERR_UNSUPPORTED_PLATFORM', `slabcast: ${hint}`, { host, cause })
+    const message = `slabcast: the binary for ${host} cannot be loaded: ${cause.message}`
+    throw new SlabcastError('ERR_UNSUPPORTED_PLATFORM', message, { host, cause })
   }
 }
 
