@@ -19,6 +19,10 @@ const suites = {
       env: { ...process.env, RUSTFLAGS: '--cfg loom' },
     }),
   node: () => run(process.execPath, ['--test', ...tests('tests/node')]),
+  places: () => {
+    run(process.execPath, ['tests/places/setup.mjs'])
+    run(process.execPath, ['--test', ...tests('tests/places')])
+  },
   // One at a time: each fills the machine with processes of its own.
   crash: () => run(process.execPath, ['--test', '--test-concurrency=1', ...tests('tests/crash')]),
   torture: () => run(process.execPath, ['tests/torture/run.mjs', '--seconds', '60']),

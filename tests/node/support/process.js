@@ -104,9 +104,9 @@ function runWith(t, { env, ...options }, work, ...args) {
   return new Child(t, child)
 }
 
-/** An application of its own: a process without a channel to this one, running a file. */
-function application(t, args, { env, ...options } = {}) {
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, env: environment(env) })
+/** An application of its own: a process without a channel to this one, running a file; by another Node than ours if asked to. */
+function application(t, args, { env, execPath = process.execPath, ...options } = {}) {
+  const child = spawn(execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options, env: environment(env) })
   return new Child(t, child)
 }
 
