@@ -15,3 +15,4 @@ run(
 )
 run('npx', ['biome', 'check', '--error-on-warnings', '.'])
 run('npx', ['tsc', '--project', 'tests/types'])
+run('npx', ['tsc', '--project', 'tests/types/tsconfig.bundler.json'])

@@ -8,8 +8,12 @@ import { EventEmitter } from 'node:events'
 declare const ipc: ipc.DefaultBus
 
 declare namespace ipc {
-  /** Topic -> message. Keys may be template literals: `{ [room: `room:${string}`]: Chat }`. */
-  type AnyTopics = Record<string, any>
+  /**
+   * What a bus carries of which nothing is said: any message on any topic. Else an interface says topic -> message; its keys may
+   * be template literals: `{ news: string; [room: `room:${string}`]: Chat }`. A typed bus can be given wherever a
+   * plain `Bus` is taken.
+   */
+  type AnyTopics = any
 
   /** What the topics of `Topics` that `Name` can name carry. */
   type MessageOf<Topics, Name extends string> = Name extends keyof Topics ? Topics[Name] : never
@@ -386,7 +390,13 @@ declare namespace ipc {
     subscribe<Name extends NameOf<Topics>>(
       topic: Name,
       listener: Listener<MessageOf<Topics, Name>, Name>,
-      options?: SubscribeOptions,
+      options?: SubscribeOptions & { raw?: false },
+    ): Subscription<Name>
+    /** Where `raw` is not known to be either. */
+    subscribe<Name extends NameOf<Topics>>(
+      topic: Name,
+      listener: Listener<MessageOf<Topics, Name> | Buffer, Name>,
+      options: SubscribeOptions,
     ): Subscription<Name>
 
     /**
@@ -398,8 +408,13 @@ declare namespace ipc {
     messages<Name extends NameOf<Topics>>(topic: Name, options: MessagesOptions & { raw: true }): Messages<Buffer, Name>
     messages<Name extends NameOf<Topics>>(
       topic: Name,
-      options?: MessagesOptions,
+      options?: MessagesOptions & { raw?: false },
     ): Messages<MessageOf<Topics, Name>, Name>
+    /** Where `raw` is not known to be either. */
+    messages<Name extends NameOf<Topics>>(
+      topic: Name,
+      options: MessagesOptions,
+    ): Messages<MessageOf<Topics, Name> | Buffer, Name>
 
     /**
      * Asks all who respond to a topic, in whatever process, this one among them: a promise of the first answer. An error of a handler

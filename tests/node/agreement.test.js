@@ -44,6 +44,15 @@ test('CommonJS and ES modules export the same names', async () => {
   assert.deepEqual(typed.sort(), names)
 })
 
+test('ES modules can import every type there is', () => {
+  const [, types] = /declare namespace ipc \{([\s\S]*?)\n\}\n/.exec(read('typings/index.d.ts'))
+  const declared = [...types.matchAll(/^ {2}(?:interface|type) (\w+)/gm)].map(([, name]) => name)
+  const exported = [...read('typings/index.d.mts').matchAll(/^export type (\w+)/gm)].map(([, name]) => name)
+  // Parts of others' declarations.
+  const inside = ['MessageOf', 'NameOf', 'SlabcastErrorConstructor']
+  assert.deepEqual(exported.sort(), declared.filter((name) => !inside.includes(name)).sort())
+})
+
 test('every file that package.json names exists', () => {
   const files = JSON.stringify(require('../../package.json').exports).match(/\.\/[\w./-]+/g)
   for (const file of files.filter((name) => name !== './package.json' && name !== './')) read(file)
