@@ -98,11 +98,10 @@ for (const minify of [false, true]) {
   })
 }
 
-test('an ES module that holds slabcast works with what esbuild asks for where CommonJS is inside', async (t) => {
+test('an ES module that holds slabcast works with the banner that docs/places.md gives', async (t) => {
   const folder = project(t, { 'app.mjs': MODULE })
-  const banner = `import { createRequire } from 'node:module'
-const require = createRequire(import.meta.url)
-const __dirname = import.meta.dirname ?? new URL('.', import.meta.url).pathname`
+  const docs = fs.readFileSync(path.join(__dirname, '..', '..', 'docs', 'places.md'), 'utf8')
+  const [, banner] = /```js\n(\/\/ esbuild[\s\S]*?)```/.exec(docs)
   const file = bundled(folder, 'app.mjs', 'out/app.mjs', { format: 'esm', banner: { js: banner } })
   fs.copyFileSync(path.join(folder, 'node_modules', 'slabcast', 'build', BINARY), path.join(folder, 'out', BINARY))
   await works(t, file)

@@ -4,6 +4,8 @@
 
 const test = require('node:test')
 const assert = require('node:assert/strict')
+const fs = require('node:fs')
+const path = require('node:path')
 const { application } = require('../node/support/process')
 const { project } = require('./support/project')
 const { VERSIONS, node, tools } = require('./support/tools')
@@ -51,7 +53,8 @@ const same = (actual, expected) => expect(actual).toEqual(expected)
 `
 
 /** What docs/places.md gives: each test file on a bus of its own. */
-const APART = `process.env.SLABCAST_BUS = 'test-' + require('node:crypto').randomUUID()`
+const docs = fs.readFileSync(path.join(__dirname, '..', '..', 'docs', 'places.md'), 'utf8')
+const [, APART] = /```js\n(\/\/ jest[\s\S]*?)```/.exec(docs)
 
 const CONFIG = { setupFiles: ['./apart.js'] }
 
