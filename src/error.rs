@@ -109,7 +109,13 @@ pub enum TopicError {
         /// Its length in bytes.
         len: usize,
     },
-    /// Every entry of the table has subscribers.
+    /// Not 1 to 1,024 bytes of UTF-8 without NUL.
+    #[error("a pattern is 1 to 1,024 bytes of UTF-8 without NUL; this one has {len} bytes")]
+    InvalidPattern {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// Every entry of the table has subscribers, or messages this bus has matched by a pattern and not received yet.
     #[error("all {capacity} topics of the bus have subscribers (option `topics`)")]
     TooMany {
         /// The option `topics` of the bus' creator.
@@ -157,6 +163,7 @@ impl TopicError {
     pub fn code(&self) -> &'static str {
         match self {
             TopicError::Invalid { .. } => "ERR_INVALID_TOPIC",
+            TopicError::InvalidPattern { .. } => "ERR_INVALID_ARG_VALUE",
             TopicError::TooMany { .. } => "ERR_TOO_MANY_TOPICS",
             TopicError::NoSpace { .. } => "ERR_NO_SPACE",
             TopicError::Busy(_) => "ERR_TIMEOUT",

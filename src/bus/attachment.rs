@@ -7,8 +7,9 @@ use super::care::Care;
 use super::clock::{Clock, now_ms};
 use super::fanout::Fanout;
 use super::held::Watch;
-use super::interest::Interest;
+use super::interest::{Interest, Reason};
 use super::news::Watching;
+use super::patterns::{Patterns, drain, meets};
 use super::publisher::Publisher;
 use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
@@ -16,7 +17,7 @@ use super::spin::Spin;
 use super::stats::{Counters, Stats};
 use crate::error::{Gap, OpenError, TopicError};
 use crate::layout::{Corrupt, MemberState, NAME_MAX, Watches};
-use crate::registry::{TopicId, hash_bits, name_hash};
+use crate::registry::{MakeError, TopicId, hash_bits, name_hash};
 use crate::segment::{Generation, Place};
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
@@ -35,7 +36,8 @@ pub(crate) struct Attachment {
     pub(super) membership: Option<Membership>,
     pub(super) publisher: Publisher,
     pub(super) reader: Reader,
-    interest: Interest,
+    pub(super) interest: Interest,
+    pub(super) patterns: Patterns,
     spin: Spin,
     pub(super) fanout: Fanout,
     pub(super) clock: Clock,
@@ -47,10 +49,10 @@ pub(crate) struct Attachment {
     /// Past what this thread has published.
     pub(super) published_to: u64,
     thread: u32,
-    /// Topics left while the registry lock was held by another: their bits still stand in the table.
-    owed: Vec<TopicId>,
+    /// Topics left while the registry lock was held by another: bits of theirs that nothing wants may still stand in the table.
+    pub(super) owed: Vec<TopicId>,
     /// What is to be told as missed, of topics subscribed to.
-    gaps: Vec<Missed>,
+    pub(super) gaps: Vec<Missed>,
     process: Generation,
 }
 
@@ -63,19 +65,21 @@ pub(crate) struct TopicRef {
 
 /// Messages of a topic that were missed: their first and last sequence, and the position from which it is read again.
 #[derive(Clone, Copy, Debug)]
-struct Missed {
-    topic: TopicId,
-    from: u64,
-    to: u64,
-    position: u64,
+pub(super) struct Missed {
+    pub topic: TopicId,
+    pub from: u64,
+    pub to: u64,
+    pub position: u64,
 }
 
 /// A live subscription of this thread to a topic: messages from `from` on are its.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Live {
     pub topic: TopicRef,
-    #[cfg_attr(not(feature = "node"), expect(dead_code))] // the Rust face has one subscription per topic
     pub from: u64,
+    /// The topic's last number before it.
+    #[cfg_attr(not(feature = "node"), expect(dead_code))] // the Rust face tells gaps by topic
+    pub before: u64,
 }
 
 impl Attachment {
@@ -92,6 +96,7 @@ impl Attachment {
             publisher: Publisher::new(index, number, std::process::id()),
             reader,
             interest: Interest::default(),
+            patterns: Patterns::default(),
             spin: Spin::new(options.spin),
             fanout,
             clock: Clock::default(),
@@ -148,7 +153,7 @@ impl Attachment {
 
     /// The topic of that name, made if need be. Waits for the registry lock at most `wait`, and only if the topic is not
     /// known yet.
-    pub fn topic(&self, name: &str, wait: Duration) -> Result<TopicRef, TopicError> {
+    pub fn topic(&mut self, name: &str, wait: Duration) -> Result<TopicRef, TopicError> {
         self.check_process()?;
         let bytes = name.as_bytes();
         check_topic(bytes)?;
@@ -166,38 +171,53 @@ impl Attachment {
         let start = Instant::now();
         loop {
             match self.make_topic(bytes, hash, wait.saturating_sub(start.elapsed())) {
-                // A publisher in flight still looks at the entry: it needs nanoseconds, unless it was stopped.
-                Err(TopicError::Busy(_)) if start.elapsed() < wait => std::thread::yield_now(),
+                Err(TopicError::Busy(_)) if self.may_try_again(start, wait) => {}
                 Err(error) => return Err(error),
                 Ok(id) => return found(id),
             }
         }
     }
 
-    fn make_topic(&self, name: &[u8], hash: u64, wait: Duration) -> Result<TopicId, TopicError> {
-        let _guard = self.shared.lock_registry(wait)?;
-        self.find_or_make(name, hash)
+    fn make_topic(&mut self, name: &[u8], hash: u64, wait: Duration) -> Result<TopicId, TopicError> {
+        let shared = self.shared.clone();
+        let guard = shared.lock_registry(wait)?;
+        let (id, made) = self.find_or_make(name, hash, !wait.is_zero())?;
+        drop(guard);
+        if made {
+            self.fanout.post_watchers(&shared.parts(), &shared.place, Watches::PATTERNS);
+        }
+        Ok(id)
     }
 
-    /// Under the registry lock.
-    fn find_or_make(&self, name: &[u8], hash: u64) -> Result<TopicId, TopicError> {
+    /// Under the registry lock: the table is whole and can be what it is.
+    pub(super) fn settle_table(&self) -> Result<(), TopicError> {
         let topics = self.shared.topics();
         self.shared.is_whole()?;
         topics.recover();
-        if !topics.is_sound() {
-            return Err(TopicError::Corrupt);
-        }
-        let id = match topics.find_locked(name, hash)? {
+        if topics.is_sound() { Ok(()) } else { Err(TopicError::Corrupt) }
+    }
+
+    /// Under the registry lock. True: it was not there before. Who `waits` must not wait for itself.
+    fn find_or_make(&mut self, name: &[u8], hash: u64, waits: bool) -> Result<(TopicId, bool), TopicError> {
+        self.settle_table()?;
+        let topics = self.shared.topics();
+        let known = topics.find_locked(name, hash)?;
+        let id = match known {
             Some(id) => id,
             None => {
                 if topics.wants_memory() {
                     self.shared.segment.reserve_topics()?;
                 }
-                topics.make(name, hash)?
+                match topics.make(name, hash) {
+                    Err(MakeError::Unread) if waits && self.is_unread() => {
+                        return Err(TopicError::TooMany { capacity: topics.capacity });
+                    }
+                    made => made?,
+                }
             }
         };
         self.remember(name, id);
-        Ok(id)
+        Ok((id, known.is_none()))
     }
 
     fn remember(&self, name: &[u8], id: TopicId) {
@@ -224,10 +244,21 @@ impl Attachment {
         let start = Instant::now();
         loop {
             match self.try_subscribe(bytes, hash, LOCK_WAIT.saturating_sub(start.elapsed())) {
-                Err(TopicError::Busy(_)) if start.elapsed() < LOCK_WAIT => std::thread::yield_now(),
+                Err(TopicError::Busy(_)) if self.may_try_again(start, LOCK_WAIT) => {}
                 result => return result,
             }
         }
+    }
+
+    /// The registry, or an entry of the table, is not to be had at this moment. A publisher in flight that still looks at an
+    /// entry needs nanoseconds, unless it was stopped; those with patterns that have not read on are woken.
+    fn may_try_again(&mut self, start: Instant, wait: Duration) -> bool {
+        self.wake_matchers();
+        let again = start.elapsed() < wait;
+        if again {
+            std::thread::yield_now();
+        }
+        again
     }
 
     fn try_subscribe(&mut self, name: &[u8], hash: u64, wait: Duration) -> Result<Live, TopicError> {
@@ -235,30 +266,42 @@ impl Attachment {
         let parts = shared.parts();
         self.inspect()?;
         let guard = shared.lock_registry(wait)?;
-        let id = self.find_or_make(name, hash)?;
+        let (id, made) = self.find_or_make(name, hash, true)?;
         step("subscribe: topic there");
         let topic = TopicRef { id, hash: hash_bits(hash) };
-        if !self.reader.is_reading() {
-            self.reader.join(&parts);
-        } else if self.reader.was_cut_off(&parts) {
-            // What was missed so far is of the topics so far: told before this one begins.
-            self.rejoin();
-        }
+        self.read();
+        // To patterns it may be new, and theirs from its first message on.
+        self.notice();
         let (topics, me) = (shared.topics(), self.publisher.index);
         self.owed.retain(|owed| *owed != id);
         // It may still stand there from a subscription before: this one is named once it has begun.
         let ended = topics.set_named(id, me, false);
-        self.interest.add(id, topic.hash);
+        self.interest.add(id, topic.hash, Reason::Name);
         topics.set_subscriber(id, me, true);
         step("subscribe: subscribed");
-        let from = self.reader.begin(&parts, &mut self.interest, id);
+        let (from, before) = self.reader.begin(&parts, &mut self.interest, id);
         step("subscribe: begun");
         let began = topics.set_named(id, me, true);
         drop(guard);
+        if made {
+            self.fanout.post_watchers(&parts, &shared.place, Watches::PATTERNS);
+        }
         if began || ended {
             self.fanout.post_watchers(&parts, &shared.place, Watches::INTEREST);
         }
-        Ok(Live { topic, from })
+        Ok(Live { topic, from, before })
+    }
+
+    /// Begins to read, if it does not yet, or not any more.
+    pub(super) fn read(&mut self) {
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        if !self.reader.is_reading() {
+            self.reader.join(&parts);
+        } else if self.reader.was_cut_off(&parts) {
+            // What was missed so far is of the topics so far: told before another one begins.
+            self.rejoin();
+        }
     }
 
     /// Where a further subscription of this thread to a topic it reads begins, and the topic's last number before that.
@@ -274,20 +317,26 @@ impl Attachment {
         if self.membership.is_none() {
             return;
         }
-        self.interest.remove(topic.id, topic.hash);
         // Who had many topics once keeps no names of them.
         if let Some(name) = self.shared.topics().name_of(topic.id) {
             self.shared.names.remove(name.as_slice());
         }
-        // Not told any more: the next subscription to the topic is another, and missed nothing of this.
-        self.gaps.retain(|missed| missed.topic != topic.id);
-        self.owed.push(topic.id);
-        if self.interest.is_empty() && self.reader.is_reading() {
-            self.reader.stop(&self.shared.parts());
+        if self.interest.remove(topic.id, topic.hash, Reason::Name) {
+            // Not told any more: the next subscription to the topic is another, and missed nothing of this.
+            self.gaps.retain(|missed| missed.topic != topic.id);
         }
+        self.owed.push(topic.id);
+        self.stop_if_idle();
         step("unsubscribe: stopped");
         // Not worth waiting for a stopped holder: the bit costs a publisher a needless post until the tick clears it.
         self.pay_owed(Duration::from_millis(2));
+    }
+
+    /// Nothing is wanted any more, and nothing may appear that is: nobody is held back.
+    pub(super) fn stop_if_idle(&mut self) {
+        if self.interest.is_empty() && self.patterns.is_empty() && self.reader.is_reading() {
+            self.reader.stop(&self.shared.parts());
+        }
     }
 
     pub(super) fn pay_owed(&mut self, wait: Duration) {
@@ -301,8 +350,12 @@ impl Attachment {
         let mut ended = false;
         for id in self.owed.drain(..) {
             if topics.is_same(id) {
-                ended |= topics.set_named(id, me, false);
-                topics.set_subscriber(id, me, false);
+                if !self.interest.has_for(id, Reason::Name) {
+                    ended |= topics.set_named(id, me, false);
+                }
+                if !self.interest.has(id) {
+                    topics.set_subscriber(id, me, false);
+                }
                 step("unsubscribe: forgotten");
             }
         }
@@ -317,7 +370,9 @@ impl Attachment {
         if self.must_be_attached().is_err() {
             return Drained::Corrupt;
         }
-        match self.reader.drain(&self.shared.parts(), &mut self.interest, budget, sink) {
+        let shared = self.shared.clone();
+        let Attachment { reader, interest, patterns, .. } = self;
+        match drain(patterns, &shared.topics(), reader, interest, budget, sink) {
             Drained::Cut => {
                 self.rejoin();
                 Drained::More
@@ -329,7 +384,10 @@ impl Attachment {
     fn rejoin(&mut self) {
         let shared = self.shared.clone();
         let parts = shared.parts();
-        let gaps = self.reader.rejoin(&parts, &mut self.interest);
+        self.reader.join(&parts);
+        // What appeared meanwhile was missed from its first message on; what lost its place is not known any more.
+        self.notice();
+        let gaps = self.reader.missed(&parts, &mut self.interest);
         let position = self.reader.cursor();
         self.counters.gaps += gaps.len() as u64;
         let lost = gaps.iter().map(|(_, from, to)| to - from + 1);
@@ -339,12 +397,17 @@ impl Attachment {
 
     /// What was missed, in the order in which it was noticed; to be told before what was drained since.
     /// Only those that come before position `next`, the first that is still to be handed out.
-    pub fn take_gaps(&mut self, next: u64) -> Vec<Gap> {
+    pub fn take_gaps(&mut self, next: u64) -> Vec<(TopicId, Gap)> {
         let (gaps, later) = std::mem::take(&mut self.gaps).into_iter().partition(|gap| gap.position <= next);
         self.gaps = later;
-        let name = |topic| self.topic_name(topic).unwrap_or_default();
+        let matched =
+            |topic: TopicId| self.patterns.matches(topic.index).filter(|matched| matched.topic.id == topic);
+        let name = |topic| match matched(topic) {
+            Some(matched) => matched.name.to_string(),
+            None => self.topic_name(topic).unwrap_or_default(),
+        };
         Vec::into_iter(gaps)
-            .map(|Missed { topic, from, to, .. }| Gap { topic: name(topic), from, to })
+            .map(|Missed { topic, from, to, .. }| (topic, Gap { topic: name(topic), from, to }))
             .collect()
     }
 
@@ -353,18 +416,19 @@ impl Attachment {
     }
 
     pub fn is_behind(&self) -> bool {
-        self.reader.is_reading() && self.reader.behind(&self.shared.parts())
+        self.reader.is_reading()
+            && (self.reader.behind(&self.shared.parts()) || self.patterns.are_due(&self.shared.topics()))
     }
 
     /// The way to sleep, with a spin of at most `most`. True: there is something to drain first, and nobody needs to post.
     /// False: armed (R9), so that who waits now is woken. Left: there is nobody to be woken.
     pub fn fall_asleep(&mut self, most: Duration) -> bool {
         let Some(membership) = &self.membership else { return false };
-        let Attachment { shared, reader, interest, spin, watching, .. } = self;
-        let parts = shared.parts();
+        let Attachment { shared, reader, interest, patterns, spin, watching, .. } = self;
+        let (parts, topics) = (shared.parts(), shared.topics());
         let header = shared.segment.header();
         spin.fall_asleep(&parts, reader, &membership.semaphore, most, |reader| {
-            reader.meets(&parts, interest) || watching.is_due(header)
+            meets(patterns, &topics, reader, interest) || watching.is_due(header)
         })
     }
     /// How long it looks before it sleeps.

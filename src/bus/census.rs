@@ -1,6 +1,7 @@
 //! Who and what is on a bus, as it stands: the members, the topics, and whether everybody has read.
 
 use super::attachment::Attachment;
+use super::glob::Glob;
 use crate::layout::{Member, MemberState};
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::fence;
@@ -37,8 +38,8 @@ pub struct MemberInfo {
 }
 
 impl Attachment {
-    /// The topics there are, but those of replies and faces, in no order.
-    pub fn topics_now(&self) -> Vec<TopicInfo> {
+    /// The topics there are, or those a pattern matches, but those of replies and faces, in no order.
+    pub fn topics_now(&self, pattern: Option<&Glob>) -> Vec<TopicInfo> {
         if self.must_be_attached().is_err() {
             return Vec::new();
         }
@@ -49,6 +50,9 @@ impl Attachment {
             let (subscribers, base) = (topics.subscribers(id.index), entry.base.load(Relaxed));
             // Last: it vouches for the entry's still being the same.
             let topic = self.topic_name(id).filter(|name| !name.starts_with(RESERVED))?;
+            if pattern.is_some_and(|pattern| !pattern.matches(topic.as_bytes())) {
+                return None;
+            }
             let last_publish = (sequence > base && time_ms != 0).then_some(time_ms);
             let sequence = if sequence > base { sequence } else { 0 };
             Some(TopicInfo { topic, sequence, subscribers, last_publish })

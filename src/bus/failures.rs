@@ -90,7 +90,7 @@ impl From<MakeError> for TopicError {
     fn from(error: MakeError) -> Self {
         match error {
             MakeError::TableFull { capacity } => TopicError::TooMany { capacity },
-            MakeError::Busy => TopicError::Busy(Duration::ZERO),
+            MakeError::Busy | MakeError::Unread => TopicError::Busy(Duration::ZERO),
             MakeError::Corrupt => TopicError::Corrupt,
         }
     }

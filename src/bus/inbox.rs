@@ -14,8 +14,30 @@ const BATCH_BYTES: usize = 64 << 10;
 /// A buffer that was grown beyond this for a long message is not kept.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// The topics subscribed to, by index.
-pub(super) type Names = HashMap<u32, (TopicRef, Arc<str>)>;
+/// The topics subscribed to by their names, by index.
+pub(super) type Names = HashMap<u32, Named>;
+
+/// A topic subscribed to by its name, from a position on.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub topic: TopicRef,
+    pub name: Arc<str>,
+    pub from: u64,
+}
+
+impl Named {
+    /// Whether a message is for it. Before it a pattern may have begun to read the topic.
+    pub fn is_for(&self, head: &Head) -> bool {
+        self.topic.id == head.topic && head.position >= self.from
+    }
+}
+
+/// By what a message came: its topic's name, or a pattern that matches it.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    pub topic: Arc<str>,
+    pub pattern: Option<Arc<str>>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
@@ -33,8 +55,8 @@ struct Batch {
     entries: Vec<Entry>,
     /// The first that is not handed out.
     next: usize,
-    /// Of each run of messages of one topic, its name.
-    names: Vec<Arc<str>>,
+    /// Of each run of messages that came alike, by what.
+    labels: Vec<Label>,
     /// As long as it ever was, so that nothing is cleared before it is overwritten.
     buffer: Vec<u8>,
     used: usize,
@@ -43,8 +65,8 @@ struct Batch {
 #[derive(Debug)]
 struct Entry {
     head: Head,
-    /// Among the batch's names.
-    name: usize,
+    /// Among the batch's labels.
+    label: usize,
     /// Of its body in the buffer.
     start: usize,
 }
@@ -72,23 +94,50 @@ impl Inbox {
     /// Takes in what a drain finds of these topics.
     pub fn take_in(&mut self, names: &Names, drain: impl FnOnce(&mut Taking<'_>) -> Drained) -> Drained {
         self.recycle();
-        let drained = drain(&mut Taking { names, batch: &mut self.spare, run: None });
-        if !self.spare.entries.is_empty() {
-            self.bytes += self.spare.used;
+        let drained = drain(&mut Taking { names: Some(names), batch: &mut self.spare, run: None });
+        self.keep(self.spare.used);
+        drained
+    }
+
+    /// Takes in all that a drain finds: `hand_out` follows.
+    pub fn take_in_all(&mut self, drain: impl FnOnce(&mut Taking<'_>) -> Drained) -> Drained {
+        self.recycle();
+        drain(&mut Taking { names: None, batch: &mut self.spare, run: None })
+    }
+
+    /// Of each message taken in last, says by what it comes: once for each. They share its bytes.
+    pub fn hand_out(&mut self, labels_of: impl Fn(&Head) -> Vec<Label>) {
+        let batch = &mut self.spare;
+        let mut bytes = 0;
+        for Entry { head, start, .. } in std::mem::take(&mut batch.entries) {
+            for label in labels_of(&head) {
+                batch.entries.push(Entry { head, label: batch.labels.len(), start });
+                batch.labels.push(label);
+                bytes += head.len;
+            }
+        }
+        self.keep(bytes);
+    }
+
+    fn keep(&mut self, bytes: usize) {
+        if self.spare.entries.is_empty() {
+            self.spare.clear();
+        } else {
+            self.bytes += bytes;
             self.batches.push_back(std::mem::take(&mut self.spare));
         }
-        drained
     }
 
     /// Hands the next message out as a loan: its bytes lie where they are until the inbox is used again.
     #[inline]
     pub fn lend(&mut self) -> Option<MessageRef<'_>> {
         self.recycle();
-        let Batch { entries, next, names, buffer, .. } = self.batches.front_mut()?;
+        let Batch { entries, next, labels, buffer, .. } = self.batches.front_mut()?;
         let entry = &entries[*next];
         *next += 1;
         self.bytes -= entry.head.len;
-        Some(MessageRef { head: &entry.head, topic: &names[entry.name], body: &buffer[entry.body()] })
+        let Label { topic, pattern } = &labels[entry.label];
+        Some(MessageRef { head: &entry.head, topic, pattern: pattern.as_ref(), body: &buffer[entry.body()] })
     }
 
     /// Hands the next message out for good.
@@ -96,12 +145,21 @@ impl Inbox {
         self.lend().map(|message| message.to_message())
     }
 
-    /// Drops what waits of a topic.
+    /// Drops what waits of a topic, by its name.
     pub fn forget(&mut self, topic: TopicId) {
-        for batch in &mut self.batches {
-            batch.entries.drain(..batch.next);
-            batch.next = 0;
-            batch.entries.retain(|entry| entry.head.topic != topic);
+        self.retain(|head, label| head.topic != topic || label.pattern.is_some());
+    }
+
+    /// Drops what waits by a pattern.
+    pub fn forget_pattern(&mut self, pattern: &str) {
+        self.retain(|_, label| label.pattern.as_deref() != Some(pattern));
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&Head, &Label) -> bool) {
+        for Batch { entries, next, labels, .. } in &mut self.batches {
+            entries.drain(..*next);
+            *next = 0;
+            entries.retain(|entry| is_kept(&entry.head, &labels[entry.label]));
         }
         self.batches.retain(|batch| !batch.entries.is_empty());
         let waiting = self.batches.iter().flat_map(|batch| &batch.entries);
@@ -123,7 +181,7 @@ impl Inbox {
 impl Batch {
     fn clear(&mut self) {
         self.entries.clear();
-        self.names.clear();
+        self.labels.clear();
         (self.next, self.used) = (0, 0);
         if self.buffer.len() > KEPT_BYTES {
             self.buffer = Vec::new();
@@ -133,10 +191,11 @@ impl Batch {
 
 /// A drain under way: believed once it has returned, taken back if it says so.
 pub(super) struct Taking<'a> {
-    names: &'a Names,
+    /// None: all of them.
+    names: Option<&'a Names>,
     batch: &'a mut Batch,
-    /// The topic of the last message: mostly the next one's too, and then not looked up again.
-    run: Option<TopicId>,
+    /// Who has subscribed to the topic of the last message: mostly the next one's too, and then not looked up again.
+    run: Option<&'a Named>,
 }
 
 impl Sink for Taking<'_> {
@@ -145,13 +204,15 @@ impl Sink for Taking<'_> {
     }
     fn take(&mut self, head: &Head, copy: impl FnOnce(&mut [u8])) {
         let batch = &mut *self.batch;
-        if self.run != Some(head.topic) {
-            let known = self.names.get(&head.topic.index).filter(|(topic, _)| topic.id == head.topic);
-            let Some((_, name)) = known else { return };
-            batch.names.push(name.clone());
-            self.run = Some(head.topic);
+        if let Some(names) = self.names
+            && !self.run.is_some_and(|named| named.is_for(head))
+        {
+            let known = names.get(&head.topic.index).filter(|named| named.is_for(head));
+            let Some(named) = known else { return };
+            batch.labels.push(Label { topic: named.name.clone(), pattern: None });
+            self.run = Some(named);
         }
-        let entry = Entry { head: *head, name: batch.names.len() - 1, start: batch.used };
+        let entry = Entry { head: *head, label: batch.labels.len().saturating_sub(1), start: batch.used };
         let body = entry.body();
         if batch.buffer.len() < body.end {
             batch.buffer.resize(body.end.max(BATCH_BYTES), 0);
@@ -175,7 +236,9 @@ mod tests {
     fn names() -> Names {
         [(TOPIC, "t"), (OTHER, "other")]
             .into_iter()
-            .map(|(id, name)| (id.index, (TopicRef { id, hash: 0 }, name.into())))
+            .map(|(id, name)| {
+                (id.index, Named { topic: TopicRef { id, hash: 0 }, name: name.into(), from: 0 })
+            })
             .collect()
     }
 

@@ -18,10 +18,20 @@ pub(crate) struct Interest {
     passed: Vec<(u32, u64)>,
 }
 
+/// Why a topic is wanted: it is so until the last reason is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    Name = 1,
+    /// Of however many patterns match it.
+    Pattern = 2,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Wanted {
     /// Generation + 1 of the topic I want here, 0 = none.
     generation: u64,
+    /// Bits of [`Reason`].
+    reasons: u8,
     /// Earlier positions are not mine.
     from: u64,
     /// The sequence of the last message delivered, or of the last before `from`.
@@ -49,29 +59,53 @@ impl Interest {
         self.exact.get(topic.index as usize).is_some_and(|w| w.generation == generation && position >= w.from)
     }
 
+    /// Whether a topic is wanted, for whatever reason.
+    pub fn has(&self, topic: TopicId) -> bool {
+        self.wanted(topic).is_some()
+    }
+    pub fn has_for(&self, topic: TopicId, reason: Reason) -> bool {
+        self.wanted(topic).is_some_and(|wanted| wanted.reasons & reason as u8 != 0)
+    }
+    fn wanted(&self, topic: TopicId) -> Option<&Wanted> {
+        self.exact.get(topic.index as usize).filter(|wanted| wanted.generation == topic.generation as u64 + 1)
+    }
+
     /// From now on messages of the topic are looked at; delivered only after `begin`.
-    pub fn add(&mut self, topic: TopicId, hash: u16) {
+    pub fn add(&mut self, topic: TopicId, hash: u16, reason: Reason) {
+        if self.has(topic) {
+            self.exact[topic.index as usize].reasons |= reason as u8;
+            return;
+        }
         let index = topic.index as usize;
         if self.exact.len() <= index {
             self.exact.resize((index + 1).next_power_of_two(), Wanted::default());
         }
-        self.exact[index] = Wanted { generation: topic.generation as u64 + 1, from: u64::MAX, last: 0 };
+        let generation = topic.generation as u64 + 1;
+        self.exact[index] = Wanted { generation, reasons: reason as u8, from: u64::MAX, last: 0 };
         self.count += 1;
         *self.shared.entry(hash).or_insert(0) += 1;
         self.map[hash as usize / 64] |= 1 << (hash % 64);
     }
 
-    /// Messages at `from` and later are delivered; the topic's last before it has the number `before`.
+    /// Messages at `from` and later are delivered; the topic's last before it has the number `before`. One that has begun for
+    /// another reason goes on as it was.
     pub fn begin(&mut self, topic: TopicId, from: u64, before: u64) {
         let wanted = &mut self.exact[topic.index as usize];
-        wanted.from = from;
-        wanted.last = before;
+        if wanted.from == u64::MAX {
+            wanted.from = from;
+            wanted.last = before;
+        }
     }
 
-    pub fn remove(&mut self, topic: TopicId, hash: u16) {
-        let Some(wanted) = self.exact.get_mut(topic.index as usize) else { return };
-        if wanted.generation != topic.generation as u64 + 1 {
-            return;
+    /// True: it is not wanted any more, for no reason.
+    pub fn remove(&mut self, topic: TopicId, hash: u16, reason: Reason) -> bool {
+        if !self.has(topic) {
+            return true;
+        }
+        let wanted = &mut self.exact[topic.index as usize];
+        wanted.reasons &= !(reason as u8);
+        if wanted.reasons != 0 {
+            return false;
         }
         *wanted = Wanted::default();
         self.count -= 1;
@@ -82,6 +116,7 @@ impl Interest {
                 self.map[hash as usize / 64] &= !(1 << (hash % 64));
             }
         }
+        true
     }
 
     pub fn topics(&self) -> Vec<TopicId> {
@@ -124,24 +159,24 @@ mod tests {
         let mut interest = Interest::default();
         let (a, b) = (TopicId { index: 1, generation: 1 }, TopicId { index: 2, generation: 9 });
         for topic in [a, b] {
-            interest.add(topic, 7);
+            interest.add(topic, 7, Reason::Name);
             interest.begin(topic, 0, 0);
         }
-        interest.remove(a, 7);
+        interest.remove(a, 7, Reason::Name);
         assert!(interest.may_want(7) && !interest.wants(a, 0) && interest.wants(b, 0));
-        interest.remove(b, 7);
+        interest.remove(b, 7, Reason::Name);
         assert!(!interest.may_want(7) && interest.is_empty());
     }
 
     #[test]
     fn another_generation_of_an_entry_is_another_topic() {
         let mut interest = Interest::default();
-        interest.add(TopicId { index: 3, generation: 0 }, 1);
+        interest.add(TopicId { index: 3, generation: 0 }, 1, Reason::Name);
         interest.begin(TopicId { index: 3, generation: 0 }, 5, 0);
         assert!(!interest.wants(TopicId { index: 3, generation: 1 }, 9));
         assert!(!interest.wants(TopicId { index: 3, generation: 0 }, 4));
         assert!(interest.wants(TopicId { index: 3, generation: 0 }, 5));
-        interest.remove(TopicId { index: 3, generation: 1 }, 1);
+        interest.remove(TopicId { index: 3, generation: 1 }, 1, Reason::Name);
         assert!(interest.wants(TopicId { index: 3, generation: 0 }, 5));
     }
 
@@ -149,7 +184,7 @@ mod tests {
     fn a_gap_is_what_lies_between_the_last_delivered_and_the_number_found() {
         let mut interest = Interest::default();
         let topic = TopicId { index: 0, generation: 1 };
-        interest.add(topic, 1);
+        interest.add(topic, 1, Reason::Name);
         interest.begin(topic, 10, 41);
         assert_eq!(interest.skip_to(topic, 20, 41), None);
         interest.pass(topic, 42);
@@ -158,5 +193,21 @@ mod tests {
         interest.pass(topic, 51);
         interest.keep_passed();
         assert_eq!(interest.skip_to(topic, 40, 52), Some((52, 52)));
+    }
+
+    #[test]
+    fn a_topic_is_wanted_until_its_last_reason_is_gone() {
+        let mut interest = Interest::default();
+        let topic = TopicId { index: 4, generation: 2 };
+        interest.add(topic, 1, Reason::Pattern);
+        interest.begin(topic, 5, 0);
+        interest.add(topic, 1, Reason::Name);
+        interest.begin(topic, 9, 0);
+        assert!(interest.wants(topic, 5), "what began before goes on");
+        assert!(!interest.remove(topic, 1, Reason::Pattern));
+        assert!(!interest.has_for(topic, Reason::Pattern) && interest.has_for(topic, Reason::Name));
+        assert!(interest.may_want(1) && interest.wants(topic, 5));
+        assert!(interest.remove(topic, 1, Reason::Name));
+        assert!(!interest.may_want(1) && interest.is_empty());
     }
 }

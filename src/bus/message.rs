@@ -11,6 +11,7 @@ use std::sync::Arc;
 pub struct Message {
     pub(super) head: Head,
     pub(super) topic: Arc<str>,
+    pub(super) pattern: Option<Arc<str>>,
     pub(super) body: Vec<u8>,
 }
 
@@ -20,6 +21,7 @@ pub struct Message {
 pub struct MessageRef<'a> {
     pub(super) head: &'a Head,
     pub(super) topic: &'a Arc<str>,
+    pub(super) pattern: Option<&'a Arc<str>>,
     pub(super) body: &'a [u8],
 }
 
@@ -36,8 +38,12 @@ impl Message {
     pub fn topic(&self) -> &str {
         &self.topic
     }
+    /// The pattern it was received by; `None`: its topic was subscribed to.
+    pub fn pattern(&self) -> Option<&str> {
+        self.pattern.as_deref()
+    }
     fn lend(&self) -> MessageRef<'_> {
-        MessageRef { head: &self.head, topic: &self.topic, body: &self.body }
+        MessageRef { head: &self.head, topic: &self.topic, pattern: self.pattern.as_ref(), body: &self.body }
     }
 }
 
@@ -55,9 +61,14 @@ impl<'a> MessageRef<'a> {
     pub fn topic(&self) -> &'a str {
         self.topic
     }
+    /// The pattern it was received by; `None`: its topic was subscribed to.
+    pub fn pattern(&self) -> Option<&'a str> {
+        self.pattern.map(|pattern| &**pattern)
+    }
     /// A copy to keep.
     pub fn to_message(&self) -> Message {
-        Message { head: *self.head, topic: self.topic.clone(), body: self.body.to_vec() }
+        let pattern = self.pattern.cloned();
+        Message { head: *self.head, topic: self.topic.clone(), pattern, body: self.body.to_vec() }
     }
 }
 

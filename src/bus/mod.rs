@@ -1,6 +1,8 @@
 //! The public Rust API. A [`Bus`] is one member: one thread's place on the bus; other threads open their own.
 
 mod ahead;
+// JavaScript alone asks as yet.
+#[cfg_attr(any(test, not(feature = "node")), allow(dead_code))]
 mod asking;
 mod attachment;
 mod care;
@@ -9,6 +11,7 @@ mod clock;
 mod failures;
 mod fanout;
 mod files;
+mod glob;
 mod held;
 mod inbox;
 mod inspection;
@@ -19,6 +22,7 @@ mod message;
 mod news;
 mod opening;
 mod options;
+mod patterns;
 mod publisher;
 mod publishing;
 mod reader;
@@ -40,6 +44,8 @@ pub(crate) use attachment::{Attachment, Live, TICK, TopicRef};
 #[cfg(not(feature = "node"))]
 use attachment::{Attachment, Live, TICK, TopicRef};
 #[cfg(feature = "node")]
+pub(crate) use glob::Glob;
+#[cfg(feature = "node")]
 pub(crate) use news::News;
 #[cfg(feature = "node")]
 pub(crate) use publisher::Refused;
@@ -55,9 +61,13 @@ pub(crate) mod inside {
     pub(crate) use super::attachment::{Attachment, TopicRef};
     pub(crate) use super::clock::Ticks;
     pub(crate) use super::fanout::Fanout;
+    #[cfg(loom)]
+    pub(crate) use super::glob::Glob;
     #[cfg(not(loom))]
     pub(crate) use super::inspection::{Inspection, is_possible};
-    pub(crate) use super::interest::Interest;
+    pub(crate) use super::interest::{Interest, Reason};
+    #[cfg(loom)]
+    pub(crate) use super::patterns::{Patterns, drain, meets};
     pub(crate) use super::publisher::{Publication, Publisher, Refused};
     pub(crate) use super::reader::{Reader, cut_off};
     #[cfg(loom)]
@@ -70,7 +80,7 @@ use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
 #[cfg(feature = "node")]
 pub(crate) use crate::layout::Watches;
-use inbox::{Inbox, Names};
+use inbox::{Inbox, Label, Named, Names};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,6 +120,9 @@ pub struct Bus {
     at: Attachment,
     subscribed: HashMap<Arc<str>, TopicRef>,
     names: Names,
+    /// By text, and by what the attachment calls them.
+    patterns: HashMap<Arc<str>, u32>,
+    matching: HashMap<u32, (Arc<str>, u64)>,
     /// The topic published to last.
     recent: (String, Option<TopicRef>),
     inbox: Inbox,
@@ -126,6 +139,8 @@ impl Bus {
             at,
             subscribed: HashMap::new(),
             names: Names::new(),
+            patterns: HashMap::new(),
+            matching: HashMap::new(),
             recent: (String::new(), None),
             inbox: Inbox::default(),
             inbox_max: options.inbox,
@@ -142,16 +157,47 @@ impl Bus {
     /// Subscribes to a topic: everything published from now on, by anyone, nothing from before. Again: no effect.
     pub fn subscribe(&mut self, topic: &str) -> Result<(), TopicError> {
         if !self.subscribed.contains_key(topic) {
-            let Live { topic: topic_ref, .. } = self.at.subscribe(topic).inspect_err(|error| {
-                if matches!(error, TopicError::Corrupt) {
-                    self.at.leave();
-                }
-            })?;
+            let live = self.at.subscribe(topic);
+            let Live { topic: topic_ref, from, .. } = self.unless_corrupt(live)?;
             let name: Arc<str> = topic.into();
-            self.names.insert(topic_ref.id.index, (topic_ref, name.clone()));
+            self.names.insert(topic_ref.id.index, Named { topic: topic_ref, name: name.clone(), from });
             self.subscribed.insert(name, topic_ref);
         }
         Ok(())
+    }
+
+    /// Subscribes to all topics that a pattern matches, those there are and those that appear: everything published from now on,
+    /// by anyone. Again: no effect. Patterns are Redis' globs, compared byte by byte: `*` is any bytes, `?` one, `[ab]`,
+    /// `[a-c]` and `[^a]` one of a class, `\` takes the next byte as it is; 1 to 1,024 bytes of UTF-8, no NUL. A message comes once for each
+    /// pattern that matches its topic, with [`Message::pattern`], and once if its topic is subscribed to.
+    pub fn psubscribe(&mut self, pattern: &str) -> Result<(), TopicError> {
+        if !self.patterns.contains_key(pattern) {
+            let live = self.at.psubscribe(pattern);
+            let patterns::LivePattern { id, from } = self.unless_corrupt(live)?;
+            let text: Arc<str> = pattern.into();
+            self.matching.insert(id, (text.clone(), from));
+            self.patterns.insert(text, id);
+        }
+        Ok(())
+    }
+
+    /// Ends the subscription by a pattern: no message comes by it any more. False: there was none.
+    pub fn punsubscribe(&mut self, pattern: &str) -> bool {
+        if self.at.is_forked() {
+            return false;
+        }
+        let Some((text, id)) = self.patterns.remove_entry(pattern) else { return false };
+        self.at.punsubscribe(id);
+        self.matching.remove(&id);
+        self.inbox.forget_pattern(&text);
+        true
+    }
+
+    fn unless_corrupt<T>(&mut self, result: Result<T, TopicError>) -> Result<T, TopicError> {
+        if matches!(result, Err(TopicError::Corrupt)) {
+            self.at.leave();
+        }
+        result
     }
 
     /// Ends the subscription to a topic: no message of it is received any more. False: there was none.
@@ -413,7 +459,7 @@ impl Bus {
         if self.at.has_gaps() {
             let gaps = self.at.take_gaps(next.unwrap_or(u64::MAX));
             if !gaps.is_empty() {
-                return Err(RecvError::Gap(gaps));
+                return Err(RecvError::Gap(gaps.into_iter().map(|(_, gap)| gap).collect()));
             }
         }
         Ok(next.is_some())
@@ -430,10 +476,34 @@ impl Bus {
 
     fn take_in(&mut self) -> Result<(), RecvError> {
         let at = &mut self.at;
-        match self.inbox.take_in(&self.names, |taking| at.drain(BATCH, taking)) {
-            Drained::Corrupt => Err(RecvError::Corrupt),
-            _ => Ok(()),
-        }
+        let drained = if at.has_patterns() {
+            let drained = self.inbox.take_in_all(|taking| at.drain(BATCH, taking));
+            self.hand_out();
+            drained
+        } else {
+            self.inbox.take_in(&self.names, |taking| at.drain(BATCH, taking))
+        };
+        if drained == Drained::Corrupt { Err(RecvError::Corrupt) } else { Ok(()) }
+    }
+
+    /// Of what was drained, a message for each subscription that it is for: by name, and by each pattern.
+    fn hand_out(&mut self) {
+        let Bus { at, inbox, names, matching, .. } = self;
+        inbox.hand_out(|head| {
+            let id = head.topic;
+            let named = names.get(&id.index).filter(|named| named.is_for(head));
+            let matched = at.matches(id.index).filter(|matched| matched.topic.id == id);
+            let by_name = named.map(|named| Label { topic: named.name.clone(), pattern: None });
+            let by = matched
+                .into_iter()
+                .flat_map(|matched| matched.by.iter().map(|by| (&matched.name, by.pattern)));
+            let by_pattern = by.filter_map(|(name, id)| {
+                let (text, from) = matching.get(&id)?;
+                let label = Label { topic: name.clone(), pattern: Some(text.clone()) };
+                (head.position >= *from).then_some(label)
+            });
+            by_name.into_iter().chain(by_pattern).collect()
+        });
     }
 
     /// For tests that look into the segment.
@@ -450,7 +520,12 @@ impl Bus {
 
     /// The topics there are, in no order; none once the bus is left. Looks at the whole table: some microseconds for a hundred.
     pub fn topics(&self) -> Vec<TopicInfo> {
-        self.at.topics_now()
+        self.at.topics_now(None)
+    }
+
+    /// Those of them that a pattern matches, as by [`psubscribe`](Self::psubscribe).
+    pub fn topics_matching(&self, pattern: &str) -> Result<Vec<TopicInfo>, TopicError> {
+        Ok(self.at.topics_now(Some(&glob::Glob::new(pattern)?)))
     }
 
     /// The threads that are attached, this one among them, in the order in which they came; none once the bus is left.

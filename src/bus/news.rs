@@ -72,7 +72,7 @@ impl Attachment {
         let shared = self.shared.clone();
         let (parts, header) = (shared.parts(), shared.segment.header());
         let me = &parts.members[self.publisher.index as usize];
-        me.identity.watches.store(self.watching.watches.0, SeqCst);
+        me.identity.watches.fetch_or(new.0, SeqCst);
         // Partner: the fence in post_watchers(). Who does not see me watch has made a change that I see now.
         fence(SeqCst);
         if new.contains(Watches::MEMBERS) {
@@ -163,7 +163,7 @@ mod tests {
     fn what_changed_before_one_who_watches_is_armed_keeps_it_awake() {
         let options = Options::new(format!("unit-news-{}", std::process::id()));
         let mut watcher = Attachment::open(&options).expect("open");
-        watcher.watch(Watches::ALL);
+        watcher.watch(Watches::NEWS);
         assert!(!watcher.fall_asleep(Duration::ZERO), "nothing has changed");
         watcher.rouse();
         let mut other = Attachment::open(&options).expect("open");

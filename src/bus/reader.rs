@@ -2,7 +2,7 @@
 
 use super::interest::Interest;
 use super::stats::Traffic;
-use crate::layout::{Frame, Member, MemberState, Parts};
+use crate::layout::{Frame, Member, MemberState, Parts, TopicState};
 use crate::registry::TopicId;
 use crate::ring::{At, Ring};
 use crate::slab::{Floor, Slab};
@@ -135,20 +135,19 @@ impl Reader {
     }
 
     /// Begins a subscription, the member's bit standing in the topic's row: messages at the returned position and later
-    /// are its.
-    pub fn begin(&self, parts: &Parts<'_>, interest: &mut Interest, topic: TopicId) -> u64 {
+    /// are its; the topic's last before it has the returned number.
+    pub fn begin(&self, parts: &Parts<'_>, interest: &mut Interest, topic: TopicId) -> (u64, u64) {
         // Partner: the fence in post_row(). A publisher that does not see the bit has moved the tail before.
         fence(SeqCst);
         let from = parts.tail.load(SeqCst);
         let before = self.numbers_before(parts, from, &[topic])[0];
         interest.begin(topic, from, before);
-        from
+        (from, before)
     }
 
-    /// After a cut-off: joins again. Returns what was missed of each topic, first and last; from the cursor on
-    /// everything is delivered.
-    pub fn rejoin(&mut self, parts: &Parts<'_>, interest: &mut Interest) -> Vec<(TopicId, u64, u64)> {
-        self.join(parts);
+    /// After a cut-off and having joined again: what was missed of each topic, first and last; from the cursor on everything is
+    /// delivered.
+    pub fn missed(&mut self, parts: &Parts<'_>, interest: &mut Interest) -> Vec<(TopicId, u64, u64)> {
         let topics = interest.topics();
         let numbers = self.numbers_before(parts, self.cursor, &topics);
         let mut gaps = Vec::new();
@@ -189,18 +188,25 @@ impl Reader {
         parts.tail.load(Acquire) > self.cursor
     }
 
-    /// Whether there is something for this reader: messages of interest, or what a drain would tell. Passes what is not.
-    pub fn meets(&mut self, parts: &Parts<'_>, interest: &mut Interest) -> bool {
-        self.is_reading()
-            && self.behind(parts)
-            && self.drain(parts, interest, PASSED_AT_ONCE, &mut Nothing) != Drained::All
+    /// Up to where one may drain. New topics are looked for after it (R11).
+    pub fn tail(&self, parts: &Parts<'_>) -> u64 {
+        parts.tail.load(Acquire)
     }
 
-    /// Copies the frames of interest into `sink`, from the cursor to the tail, at most `budget` positions.
+    /// Whether there is something for this reader before `tail`: messages of interest, or what a drain would tell. Passes
+    /// what is not.
+    pub fn meets(&mut self, parts: &Parts<'_>, interest: &mut Interest, tail: u64) -> bool {
+        self.is_reading()
+            && tail > self.cursor
+            && self.drain(parts, interest, tail, PASSED_AT_ONCE, &mut Nothing) != Drained::All
+    }
+
+    /// Copies the frames of interest into `sink`, from the cursor to `tail`, at most `budget` positions.
     pub fn drain(
         &mut self,
         parts: &Parts<'_>,
         interest: &mut Interest,
+        tail: u64,
         budget: u64,
         sink: &mut impl Sink,
     ) -> Drained {
@@ -209,7 +215,6 @@ impl Reader {
         }
         let me = self.me(parts);
         let ring = Ring::of(parts);
-        let tail = parts.tail.load(Acquire);
         let end = tail.min(self.cursor.saturating_add(budget));
         let mut position = self.cursor;
         let mut full = end < tail;
@@ -281,9 +286,14 @@ impl Reader {
     /// then whatever was committed since is looked at, for help() moves a counter before the tail. Of one that was cut off
     /// meanwhile they are the counters: it is not handed what lies between, and is told of what comes after.
     pub fn numbers_before(&self, parts: &Parts<'_>, from: u64, topics: &[TopicId]) -> Vec<u64> {
-        let counter =
-            |id: &TopicId| parts.topics.get(id.index).map_or(0, |topic| topic.sequence.load(SeqCst));
-        let numbers: Vec<u64> = topics.iter().map(counter).collect();
+        let counter = |id: &TopicId| {
+            let topic = parts.topics.get(id.index)?;
+            let number = topic.sequence.load(SeqCst);
+            // One that only patterns matched may have lost its place: the number is not its own.
+            fence(Acquire);
+            (TopicState(topic.state.load(Acquire)).generation() == id.generation).then_some(number)
+        };
+        let numbers: Vec<u64> = topics.iter().map(|id| counter(id).unwrap_or(0)).collect();
         let ring = Ring::of(parts);
         // A corrupt segment is told by the next drain or publish; here the counters are all there is.
         let _ = ring.help_at_tail();

@@ -247,7 +247,7 @@ impl Shared {
             detach(member);
             moved(header);
             step("leave: detached");
-            Fanout::default().post_watchers(&parts, &self.place, Watches::ALL);
+            Fanout::default().post_watchers(&parts, &self.place, Watches::NEWS);
         }
         drop(membership.semaphore);
         drop(membership.witness);

@@ -81,7 +81,10 @@ pub(crate) struct Registry {
     /// Times a topic got its first subscriber by name or lost its last; the second half of the log holds the ids of the last
     /// LOG_LEN of them. Release: read by who watches interest.
     pub changed: AtomicU64,
-    _spare: [AtomicU64; 2],
+    /// Of the topics that are retired: once no publisher is in flight that saw one of them, a tail read after that, + 1; 0 before.
+    /// What was ever published to them stands below it (rule R12).
+    pub quiet_at: AtomicU64,
+    _spare: [AtomicU64; 1],
     /// Up to 64 topics that are retired but still bear their name: topic index + 1, or 0.
     pub retired: Retired,
 }

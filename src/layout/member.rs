@@ -50,6 +50,7 @@ pub(crate) struct MemberIdentity {
 /// ```text
 /// bit 0  members    a member came or went
 /// bit 1  interest   a topic got its first subscriber by name, or lost its last
+/// bit 2  patterns   a topic was made: it may be one that its patterns match
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Watches(pub u32);
@@ -57,7 +58,9 @@ pub(crate) struct Watches(pub u32);
 impl Watches {
     pub const MEMBERS: Watches = Watches(1);
     pub const INTEREST: Watches = Watches(2);
-    pub const ALL: Watches = Watches(3);
+    pub const PATTERNS: Watches = Watches(4);
+    /// What there may be to tell of.
+    pub const NEWS: Watches = Watches(3);
 
     pub fn contains(self, other: Watches) -> bool {
         self.0 & other.0 == other.0

@@ -44,7 +44,9 @@ fn status<E>(result: Result<bool, E>) -> u32 {
     result.map_or(CORRUPT, u32::from)
 }
 
-/// Bits of what is to be told, in the order in which they are: of gaps, of what else has changed.
+/// Bits of what is to be told, in the order in which they are: what is known of the topics patterns match holds no more; of
+/// gaps, of what else has changed.
+const REUSED: u32 = 4;
 const GAPS: u32 = 1;
 const NEWS: u32 = 2;
 
@@ -188,7 +190,9 @@ impl Hot {
             Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
         let drained = attachment.drain(POSITIONS, &mut batch);
         let (count, needed) = (batch.count, batch.needed);
-        let told = attachment.has_gaps() as u32 * GAPS + attachment.has_news() as u32 * NEWS;
+        let told = attachment.take_reused() as u32 * REUSED
+            + attachment.has_gaps() as u32 * GAPS
+            + attachment.has_news() as u32 * NEWS;
         if let [_, _, _, _, _, drained, more, tell, ..] = self.registers.slice() {
             *drained = count as u32;
             *more = needed as u32;

@@ -15,8 +15,9 @@ mod uv;
 mod waiter;
 mod wakeup;
 
-use crate::bus::{Attachment, Options, Watches};
+use crate::bus::{Attachment, Glob, Options, Watches};
 use crate::error::{Gap, TopicError};
+use crate::registry::TopicId;
 use census::{MemberWords, NewsWords, TopicInfoWords};
 use failure::Failure;
 use hot::Hot;
@@ -51,6 +52,24 @@ pub struct TopicWords {
     pub hash: u32,
     /// Of a subscription: messages at this position and later are its.
     pub from: f64,
+    /// The topic's last number before it.
+    pub before: f64,
+}
+
+#[napi(object)]
+pub struct PatternWords {
+    pub id: u32,
+    /// Messages at this position and later are its.
+    pub from: f64,
+}
+
+/// A topic that patterns match.
+#[napi(object)]
+pub struct MatchWords {
+    pub topic: String,
+    /// Which of them, in the order in which they came, and the topic's last numbers before each.
+    pub patterns: Vec<u32>,
+    pub before: Vec<f64>,
 }
 
 #[napi(object)]
@@ -64,6 +83,8 @@ pub struct Beginning {
 #[napi(object)]
 pub struct GapWords {
     pub topic: String,
+    /// Of its entry.
+    pub index: u32,
     pub from: f64,
     pub to: f64,
 }
@@ -152,12 +173,12 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn topic(&self, name: String, wait_ms: f64) -> Either<TopicWords, Failure> {
         let wait = Duration::from_secs_f64(wait_ms / 1000.0);
-        self.attached(|at| Ok(words(at.topic(&name, wait)?, 0)))
+        self.attached(|at| Ok(words(at.topic(&name, wait)?, 0, 0)))
     }
 
     #[napi(catch_unwind)]
     pub fn subscribe(&self, name: String) -> Either<TopicWords, Failure> {
-        self.attached(|at| at.subscribe(&name).map(|live| words(live.topic, live.from)))
+        self.attached(|at| at.subscribe(&name).map(|live| words(live.topic, live.from, live.before)))
     }
 
     #[napi(catch_unwind)]
@@ -173,6 +194,34 @@ impl Member {
         let mut hot = self.hot.borrow_mut();
         let (from, before) = hot.attachment().map_or((0, 0), |at| at.subscribe_again(topic.into()));
         Beginning { from: from as f64, before: before as f64 }
+    }
+
+    /// Subscribes to all topics that a pattern matches.
+    #[napi(catch_unwind)]
+    pub fn psubscribe(&self, pattern: String) -> Either<PatternWords, Failure> {
+        self.attached(|at| {
+            at.psubscribe(&pattern).map(|live| PatternWords { id: live.id, from: live.from as f64 })
+        })
+    }
+
+    #[napi(catch_unwind)]
+    pub fn punsubscribe(&self, id: u32) {
+        if let Some(at) = self.hot.borrow_mut().attachment() {
+            at.punsubscribe(id);
+        }
+    }
+
+    /// Which patterns match the topic of an entry; None: none does.
+    #[napi(catch_unwind)]
+    pub fn matches(&self, index: u32) -> Option<MatchWords> {
+        let mut hot = self.hot.borrow_mut();
+        let matched = hot.attachment()?.matches(index)?;
+        let by = || matched.by.iter();
+        Some(MatchWords {
+            topic: matched.name.to_string(),
+            patterns: by().map(|by| by.pattern).collect(),
+            before: by().map(|by| by.before as f64).collect(),
+        })
     }
 
     /// While a publish of `len` bytes finds no room, about every `interval_ms`: cuts off who has been stuck for
@@ -213,7 +262,12 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment().map(|at| at.take_gaps(u64::MAX)).unwrap_or_default();
-        let words = |gap: Gap| GapWords { topic: gap.topic, from: gap.from as f64, to: gap.to as f64 };
+        let words = |(id, gap): (TopicId, Gap)| GapWords {
+            topic: gap.topic,
+            index: id.index,
+            from: gap.from as f64,
+            to: gap.to as f64,
+        };
         gaps.into_iter().map(words).collect()
     }
 
@@ -223,8 +277,11 @@ impl Member {
     }
 
     #[napi(catch_unwind)]
-    pub fn topics(&self) -> Either<Vec<TopicInfoWords>, Failure> {
-        self.attached(|at| Ok(at.topics_now().into_iter().map(Into::into).collect()))
+    pub fn topics(&self, pattern: Option<String>) -> Either<Vec<TopicInfoWords>, Failure> {
+        self.attached(|at| {
+            let glob = pattern.as_deref().map(Glob::new).transpose()?;
+            Ok(at.topics_now(glob.as_ref()).into_iter().map(Into::into).collect())
+        })
     }
 
     #[napi(catch_unwind)]
@@ -339,28 +396,31 @@ impl Member {
 
 /// Where the requests of a topic go.
 #[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code))] // the binding exports nothing there
 pub fn ask_topic(topic: String) -> String {
     crate::bus::ask_topic(&topic)
 }
 
 /// Where the answers to the requests of a member go.
 #[napi(catch_unwind)]
+#[cfg_attr(test, allow(dead_code))] // the binding exports nothing there
 pub fn reply_topic(member: u32) -> String {
     crate::bus::reply_topic(member)
 }
 
-fn words(topic: crate::bus::TopicRef, from: u64) -> TopicWords {
+fn words(topic: crate::bus::TopicRef, from: u64, before: u64) -> TopicWords {
     TopicWords {
         index: topic.id.index,
         generation: topic.id.generation,
         hash: topic.hash as u32,
         from: from as f64,
+        before: before as f64,
     }
 }
 
 impl From<TopicWords> for crate::bus::TopicRef {
     fn from(words: TopicWords) -> Self {
-        let id = crate::registry::TopicId { index: words.index, generation: words.generation };
+        let id = TopicId { index: words.index, generation: words.generation };
         crate::bus::TopicRef { id, hash: words.hash as u16 }
     }
 }

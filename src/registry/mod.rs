@@ -1,6 +1,8 @@
 //! Who and what is on a bus: the table of topics and the table of members. Everything here that changes shared memory
 //! does so under the registry lock; lookups are lock-free.
 
+mod appeared;
+mod log;
 mod members;
 mod subscribers;
 mod topics;
@@ -20,7 +22,6 @@ impl TopicId {
     fn word(self) -> u64 {
         (self.generation as u64) << 32 | self.index as u64
     }
-    #[cfg_attr(not(feature = "node"), allow(dead_code))]
     fn of(word: u64) -> TopicId {
         TopicId { index: word as u32, generation: (word >> 32) as u32 }
     }

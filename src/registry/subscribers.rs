@@ -1,9 +1,9 @@
 //! Who subscribes to a topic: its two bitmaps of members, and the log of the topics that got their first subscriber by name
 //! or lost their last. Under the registry lock, but for what is only read.
 
-use super::{TopicId, Topics};
+use super::{TopicId, Topics, log};
 use crate::layout::{LOG_LEN, TopicState};
-use crate::sync::{Ordering, fence, step};
+use crate::sync::{Ordering, step};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// What a bitmap's bit of a member is, and in which of its words it stands.
@@ -102,16 +102,6 @@ impl Topics<'_> {
     /// The topics whose interest changed since there had been `seen` changes, some of them twice. None: too many, any may
     /// have.
     pub fn changed_since(&self, seen: u64) -> Option<Vec<TopicId>> {
-        let log = self.logs.1;
-        let changes = self.changes();
-        let ids = (seen..changes).map(|at| TopicId::of(log[at as usize % log.len()].load(Relaxed)));
-        // The one after the last may be being written.
-        if changes.wrapping_sub(seen) >= log.len() as u64 {
-            return None;
-        }
-        let ids = ids.collect();
-        fence(Acquire);
-        // What was read may have been overwritten meanwhile, by those that came a whole log later.
-        (self.changes().wrapping_sub(seen) < log.len() as u64).then_some(ids)
+        log::since(self.logs.1, &self.header.registry.changed, seen)
     }
 }

@@ -9,7 +9,7 @@
 
 use super::TopicId;
 use crate::layout::Header;
-use crate::layout::{Corrupt, NAME_MAX, Name, Parts, Topic, TopicState};
+use crate::layout::{Corrupt, Frame, MemberState, NAME_MAX, Name, Parts, Topic, TopicState, Watches};
 use crate::slab::Slab;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence, load_words, step, store_words};
 use Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -33,6 +33,8 @@ pub(crate) enum MakeError {
     },
     /// Entries are retired, but a publisher in flight may still use them: try again.
     Busy,
+    /// As `Busy`; readers with patterns have not read all of them yet.
+    Unread,
     Corrupt,
 }
 
@@ -144,6 +146,7 @@ impl<'a> Topics<'a> {
         for slot in &self.header.registry.retired.0 {
             slot.store(0, Relaxed);
         }
+        self.header.registry.quiet_at.store(0, Relaxed);
         step("recover: emptied");
         let mut retired = self.header.registry.retired.0.iter();
         let made =
@@ -324,12 +327,19 @@ impl<'a> Topics<'a> {
         if retired.iter().all(|slot| slot.load(Relaxed) == 0) && !self.retire_some() {
             return Err(MakeError::TableFull { capacity: self.capacity });
         }
-        self.retired_and_quiet()?.ok_or(MakeError::Busy)
+        let Some(index) = self.retired_and_quiet()? else {
+            let is_quiet = self.header.registry.quiet_at.load(Relaxed) != 0;
+            return Err(if is_quiet { MakeError::Unread } else { MakeError::Busy });
+        };
+        Ok(index)
     }
 
     fn retired_and_quiet(&self) -> Result<Option<u32>, Corrupt> {
-        let floor = Slab::of(&self.parts).floor().position;
-        for slot in &self.header.registry.retired.0 {
+        let registry = &self.header.registry;
+        let floor = Slab::of(&self.parts).floor();
+        let mut newest = 0;
+        let mut quiet = Vec::new();
+        for slot in &registry.retired.0 {
             let link = slot.load(Relaxed);
             if link == 0 {
                 continue;
@@ -343,14 +353,52 @@ impl<'a> Topics<'a> {
             }
             if topic.retired_at.load(Relaxed) == 0 {
                 // Its retirer died before it noted when.
+                registry.quiet_at.store(0, Relaxed);
                 fence(SeqCst);
                 topic.retired_at.store(self.parts.alloc.load(SeqCst), Relaxed);
             }
-            if floor >= topic.retired_at.load(Relaxed) {
-                return Ok(Some(index));
+            newest = newest.max(topic.retired_at.load(Relaxed));
+            if floor.position >= topic.retired_at.load(Relaxed) {
+                quiet.push(index);
             }
         }
-        Ok(None)
+        if floor.position >= newest && registry.quiet_at.load(Relaxed) == 0 {
+            registry.quiet_at.store(floor.tail.saturating_add(1), Relaxed);
+        }
+        // Partner: the fence of a joining reader. Who is not seen reading here begins behind all that was committed to them.
+        fence(SeqCst);
+        Ok(quiet.into_iter().find(|index| self.is_read(*index)))
+    }
+
+    /// Whether all readers with patterns are through with what was published to a topic that is quiet: they find the name of a
+    /// message by its entry.
+    fn is_read(&self, index: u32) -> bool {
+        let quiet_at = self.header.registry.quiet_at.load(Relaxed);
+        let mut matchers = self.parts.members.iter().filter(|member| {
+            Watches(member.identity.watches.load(Relaxed)).contains(Watches::PATTERNS)
+                && MemberState(member.identity.state.load(Acquire)).is_reading()
+        });
+        let mut end = None;
+        matchers.all(|member| {
+            let consumed = member.reading.consumed.load(Acquire);
+            quiet_at != 0 && consumed >= quiet_at - 1
+                || consumed >= *end.get_or_insert_with(|| self.end_of(index))
+        })
+    }
+
+    /// Past the position of the last message published to a topic that is quiet; if its frame is overwritten, nobody knows.
+    fn end_of(&self, index: u32) -> u64 {
+        let topic = &self.parts.topics.all[index as usize];
+        if topic.sequence.load(Acquire) == topic.base.load(Relaxed) {
+            return 0;
+        }
+        let (slab, last) = (Slab::of(&self.parts), topic.last.load(Acquire));
+        let frame = Frame::at(self.parts.blocks, slab.unit(last));
+        let (position, of) = (frame.position(), frame.topic().0);
+        // As R13: what was read stood there if nobody has reserved it since.
+        fence(Acquire);
+        let stands = self.parts.alloc.load(Acquire) <= last.saturating_add(slab.bytes());
+        if stands && of == index { position.saturating_add(1) } else { u64::MAX }
     }
 
     /// Retires up to 64 topics nobody subscribes to, those without readable history first.
@@ -386,6 +434,7 @@ impl<'a> Topics<'a> {
         registry.hand.store((last + 1) % count, Relaxed);
         self.change(|| {
             registry.evicted.store(1, SeqCst);
+            registry.quiet_at.store(0, SeqCst);
             for (slot, &index) in registry.retired.0.iter().zip(&chosen) {
                 let topic = &topics[index as usize];
                 let state = TopicState(topic.state.load(Relaxed));

@@ -12,6 +12,8 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+/// Every topic.
+const ALL: &str = "topic:*";
 /// Longer than the interval at which a member looks after the bus.
 const TICK: Duration = Duration::from_millis(1050);
 
@@ -116,6 +118,11 @@ impl Actor {
                 }
                 "subscribed".into()
             }
+            "psubscribe" => match self.member().bus.psubscribe(ALL) {
+                Ok(()) => "subscribed".into(),
+                Err(error) => format!("error {}", error.code()),
+            },
+            "punsubscribe" => format!("{}", self.member().bus.punsubscribe(ALL)),
             "unsubscribe" => format!("{}", self.member().bus.unsubscribe(&name_of(number(1)))),
             "publish" => self.publish(number(1), number(2), words.get(3).map_or(1, |_| number(3))),
             "publish-many" => {

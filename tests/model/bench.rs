@@ -2,7 +2,7 @@
 //! torn ones, and the checks of what must hold in the end whatever happened.
 
 pub(super) use super::heap::{Heap, topic};
-use crate::bus::inside::{Fanout, Interest, Publication, Publisher, Reader, Refused, Ticks};
+use crate::bus::inside::{Fanout, Interest, Publication, Publisher, Reader, Reason, Refused, Ticks};
 use crate::bus::{Drained, Head, Sink};
 use crate::layout::{Frame, Parts, Slot};
 use crate::registry::TopicId;
@@ -111,7 +111,7 @@ pub(super) struct Got {
 }
 
 #[derive(Default)]
-struct Batch(Vec<Got>);
+pub(super) struct Batch(Vec<Got>);
 
 impl Sink for Batch {
     fn fits(&mut self, _len: usize) -> bool {
@@ -150,7 +150,7 @@ impl Listener {
         };
         listener.reader.join(parts);
         for index in 0..parts.topics.all.len() as u32 {
-            listener.interest.add(topic(index), 7);
+            listener.interest.add(topic(index), 7, Reason::Name);
             listener.interest.begin(topic(index), listener.reader.cursor(), 0);
         }
         listener
@@ -158,8 +158,18 @@ impl Listener {
 
     /// One drain alone.
     pub fn drain_once(&mut self, parts: &Parts<'_>, got: &mut Vec<Got>) -> Drained {
+        let tail = self.reader.tail(parts);
+        self.take(got, |reader, interest, batch| reader.drain(parts, interest, tail, 100, batch))
+    }
+
+    /// What a drain of whatever kind gives.
+    pub fn take(
+        &mut self,
+        got: &mut Vec<Got>,
+        drain: impl FnOnce(&mut Reader, &mut Interest, &mut Batch) -> Drained,
+    ) -> Drained {
         let mut batch = Batch::default();
-        let drained = self.reader.drain(parts, &mut self.interest, 100, &mut batch);
+        let drained = drain(&mut self.reader, &mut self.interest, &mut batch);
         for got in &batch.0 {
             assert_ne!(got.id, u64::MAX, "a torn message was believed: {got:?}");
         }
@@ -173,7 +183,8 @@ impl Listener {
         match self.drain_once(parts, &mut got) {
             Drained::Cut => {
                 assert!(got.is_empty(), "a cut-off reader believed {got:?}");
-                self.gaps.extend(self.reader.rejoin(parts, &mut self.interest));
+                self.reader.join(parts);
+                self.gaps.extend(self.reader.missed(parts, &mut self.interest));
             }
             Drained::All => {}
             drained => panic!("a drain ended with {drained:?}"),

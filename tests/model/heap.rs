@@ -49,9 +49,10 @@ impl Heap {
     /// A slab of `blocks` blocks and a ring of as many slots, members that are attached and read nothing, and a table of
     /// `topics` entries, all free.
     pub fn new(blocks: usize, members: usize, topics: usize) -> Heap {
-        // Under loom each word costs: a log of one is as good there.
-        let log = if cfg!(loom) { 1 } else { LOG_LEN };
-        let header = Header { alloc: Line(watched()), tail: Line(watched()), ..Header::default() };
+        // Under loom each word costs: the shortest log there can be, of one id that is read and one that is written.
+        let log = if cfg!(loom) { 2 } else { LOG_LEN };
+        let mut header = Header { alloc: Line(watched()), tail: Line(watched()), ..Header::default() };
+        header.registry.created = watched();
         let heap = Heap {
             header,
             log: some(log, AtomicU64::default),

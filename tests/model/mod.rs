@@ -6,6 +6,7 @@ mod floor;
 mod heap;
 mod help;
 mod order;
+mod patterns;
 mod reading;
 mod sleep;
 mod topics;

@@ -43,7 +43,10 @@ fn sleep_until_all_came(
     let mut spin = Spin::new(spin);
     while listener.got.len() < messages {
         let Listener { reader, interest, .. } = &mut *listener;
-        let look = |reader: &mut Reader| reader.meets(&parts, interest);
+        let look = |reader: &mut Reader| {
+            let tail = reader.tail(&parts);
+            reader.meets(&parts, interest, tail)
+        };
         if !spin.fall_asleep(&parts, reader, semaphore, Duration::MAX, look) {
             semaphore.wait(Duration::MAX);
             reader.disarm(&parts);
@@ -122,7 +125,7 @@ fn a_sleeper_subscribes_to_one_more_topic() {
         listener.reader.arm(&parts);
         let thread = publish_in_a_thread(&heap, 0, 1);
         heap.table().set_subscriber(topic(0), 1, true);
-        let from = listener.reader.begin(&parts, &mut listener.interest, topic(0));
+        let (from, _) = listener.reader.begin(&parts, &mut listener.interest, topic(0));
         thread.join().expect("the publisher");
         assert!(from == parts.tail.load(SeqCst) || semaphore.is_posted(), "a message to it did not wake it");
         assert_eq!(parts.tail.load(Acquire), 1);

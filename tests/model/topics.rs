@@ -20,6 +20,7 @@ fn make(heap: &Heap, name: &str) -> Option<TopicId> {
         Ok(id) => Some(id),
         Err(MakeError::Busy) => None,
         Err(MakeError::TableFull { .. }) => panic!("nobody subscribes: there is a place"),
+        Err(MakeError::Unread) => panic!("nobody has patterns"),
         Err(MakeError::Corrupt) => panic!("corrupt"),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::heap::{Heap, topic};
 use crate::bus::Drained;
-use crate::bus::inside::{Interest, Publication, Publisher, Reader, Refused, cut_off};
+use crate::bus::inside::{Interest, Publication, Publisher, Reader, Reason, Refused, cut_off};
 use crate::bus::{Head, Sink};
 use crate::death::{ANY, dying_at};
 use crate::layout::{Identity, MemberState, Parts};
@@ -185,9 +185,9 @@ impl Oracle {
             if !living.reader.is_reading() {
                 living.reader.join(&parts);
             }
-            living.interest.add(topic(topic_index), topic_index as u16);
+            living.interest.add(topic(topic_index), topic_index as u16, Reason::Name);
             table.set_subscriber(topic(topic_index), member, true);
-            living.reader.begin(&parts, &mut living.interest, topic(topic_index))
+            living.reader.begin(&parts, &mut living.interest, topic(topic_index)).0
         };
         let Some(from) = (match dies {
             Some(nth) => dying_at(ANY, nth, act),
@@ -212,7 +212,7 @@ impl Oracle {
         if living.from.remove(&topic_index).is_none() {
             return;
         }
-        living.interest.remove(topic(topic_index), topic_index as u16);
+        living.interest.remove(topic(topic_index), topic_index as u16, Reason::Name);
         if living.interest.is_empty() && living.reader.is_reading() {
             living.reader.stop(&parts);
         }
@@ -232,7 +232,10 @@ impl Oracle {
         let Some(mut living) = self.living[member as usize].take() else { return };
         let parts = self.heap.parts();
         let mut taken = Taken::default();
-        let mut act = || living.reader.drain(&parts, &mut living.interest, budget, &mut taken);
+        let mut act = || {
+            let tail = living.reader.tail(&parts);
+            living.reader.drain(&parts, &mut living.interest, tail, budget, &mut taken)
+        };
         let Some(drained) = (match dies {
             Some(nth) => dying_at(ANY, nth, act),
             None => Some(act()),
@@ -242,7 +245,8 @@ impl Oracle {
         match drained {
             Drained::Cut => {
                 assert!(taken.0.is_empty());
-                let gaps = living.reader.rejoin(&parts, &mut living.interest);
+                living.reader.join(&parts);
+                let gaps = living.reader.missed(&parts, &mut living.interest);
                 let cursor = living.reader.cursor();
                 let missed = self.its(&living, living.next..cursor);
                 let mut expected: BTreeMap<u32, (u64, u64)> = BTreeMap::new();

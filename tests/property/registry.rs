@@ -2,13 +2,13 @@
 //! lock and while cleaning up after a death; against a map.
 
 use super::heap::Heap;
-use crate::bus::inside::{Publication, Publisher, Refused};
+use crate::bus::inside::{Interest, Publication, Publisher, Reader, Refused};
 use crate::death::{ANY, dying_at};
-use crate::layout::{Frame, Identity, MemberState, Parts, TopicState};
+use crate::layout::{Frame, Identity, MemberState, Parts, TopicState, Watches};
 use crate::reap::reap;
 use crate::registry::{MakeError, Newcomer, TopicId, attach, name_hash};
 use crate::ring::{At, Ring};
-use crate::sync::{BLOCK, Ordering::Acquire};
+use crate::sync::{BLOCK, Ordering::Acquire, Ordering::SeqCst};
 use proptest::prelude::*;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::iter::once;
@@ -41,6 +41,14 @@ enum Op {
         member: u32,
         dies: Option<u32>,
     },
+    /// Begins to read, for patterns; or goes on, up to the tail.
+    Read {
+        member: u32,
+    },
+    /// Has no pattern any more.
+    Stop {
+        member: u32,
+    },
 }
 
 fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -54,6 +62,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => (name(), member()).prop_map(|(name, member)| Op::Unsubscribe { name, member }),
         4 => (name(), member(), dies()).prop_map(|(name, member, dies)| Op::Publish { name, member, dies }),
         2 => (member(), dies()).prop_map(|(member, dies)| Op::Reap { member, dies }),
+        2 => member().prop_map(|member| Op::Read { member }),
+        1 => member().prop_map(|member| Op::Stop { member }),
     ];
     proptest::collection::vec(op, 1..60)
 }
@@ -74,6 +84,10 @@ struct Oracle {
     /// The last number of each name, also of one that was forgotten and made again.
     reached_by_name: HashMap<u8, u64>,
     publishers: Vec<Publisher>,
+    /// Those with patterns, and how far they are through.
+    matchers: HashMap<u32, Reader>,
+    /// Where each topic's last message stands.
+    last: HashMap<TopicId, u64>,
     dead: HashSet<u32>,
     messages: u64,
     /// What one who watches interest has seen, and believes.
@@ -98,6 +112,8 @@ impl Oracle {
             reached: HashMap::new(),
             reached_by_name: HashMap::new(),
             publishers: (0..MEMBERS).map(publisher).collect(),
+            matchers: HashMap::new(),
+            last: HashMap::new(),
             dead: HashSet::new(),
             messages: 0,
             changes: 0,
@@ -122,11 +138,18 @@ impl Oracle {
             assert_eq!(*known, id, "a topic changed its id");
             return;
         }
+        self.count();
         let owner = *self.given.entry(id).or_insert(name);
         assert_eq!(owner, name, "{id:?} was given twice");
         let loser = self.topics.iter().find(|(_, other)| other.index == id.index).map(|(name, _)| *name);
         if let Some(loser) = loser {
             assert_eq!(self.subscribers(loser), 0, "a topic with subscribers lost its place");
+            // R12: whoever has its messages before them asks the entry for its name.
+            let last = self.last.get(&self.topics[&loser]).copied();
+            for (member, reader) in &self.matchers {
+                let unread = last.filter(|last| *last >= reader.cursor());
+                assert_eq!(unread, None, "a topic lost its name before {member} had read it");
+            }
             self.topics.remove(&loser);
         }
         self.topics.insert(name, id);
@@ -155,6 +178,17 @@ impl Oracle {
                 assert!(all_subscribed && !self.topics.contains_key(&name), "a place was lost");
             }
             Err(MakeError::Busy) => assert!(!self.dead.is_empty(), "nobody is in flight"),
+            Err(MakeError::Unread) => {
+                let tail = self.heap.parts().tail.load(Acquire);
+                assert!(self.matchers.values().any(|reader| reader.cursor() < tail), "everybody is through");
+                for member in self.matchers.keys().copied().collect::<Vec<_>>() {
+                    self.read(member);
+                }
+                if self.matchers.keys().all(|member| !self.dead.contains(member)) {
+                    let found = self.find_or_make(name).expect("everybody is through");
+                    self.took(name, found);
+                }
+            }
             Err(MakeError::Corrupt) => panic!("corrupt"),
         }
     }
@@ -200,7 +234,10 @@ impl Oracle {
             // Retired with others that made room: found again, it lives again.
             Some(Err(Refused::Moved)) => assert_ne!(self.state(id), TopicState::VALID),
             Some(Err(Refused::Full)) => {
-                assert!(!self.dead.is_empty(), "nobody reads, nobody writes: there is room")
+                assert!(
+                    !self.dead.is_empty() || !self.matchers.is_empty(),
+                    "nobody reads, nobody writes: there is room"
+                )
             }
             Some(Err(Refused::Corrupt)) => panic!("corrupt"),
             None => {
@@ -213,8 +250,17 @@ impl Oracle {
         TopicState(self.heap.parts().topics.all[id.index as usize].state.load(Acquire)).phase()
     }
 
-    /// Takes in what has been finalised since the last look: each the next number of its topic.
+    /// Takes in what has been finalised since the last look: each the next number of its topic, all of an entry one chain.
     fn settle(&mut self) {
+        let last = self.count();
+        let parts = self.heap.parts();
+        for (index, slab_position) in last {
+            assert_eq!(parts.topics.all[index as usize].last.load(Acquire), slab_position);
+        }
+    }
+
+    /// The same, where the dead may have left one that is chained and not finalised.
+    fn count(&mut self) -> HashMap<u32, u64> {
         let parts = self.heap.parts();
         let ring = Ring::of(&parts);
         let mut last = HashMap::new();
@@ -229,11 +275,10 @@ impl Oracle {
             *reached = (*reached).max(*number);
             self.reached_by_name.insert(self.given[&TopicId { index, generation }], *number);
             last.insert(index, slot.unit() as u64 * BLOCK as u64);
+            self.last.insert(TopicId { index, generation }, position);
             self.messages = position + 1;
         }
-        for (index, slab_position) in last {
-            assert_eq!(parts.topics.all[index as usize].last.load(Acquire), slab_position);
-        }
+        last
     }
 
     fn reap(&mut self, member: u32, dies: Option<u32>) {
@@ -253,6 +298,7 @@ impl Oracle {
         assert!(!state().in_use());
         assert_eq!(parts.members[member as usize].inflight.load(Acquire), 0, "its space is held");
         self.dead.remove(&member);
+        self.matchers.remove(&member);
         for members in self.subscribed.values_mut() {
             members.remove(&member);
         }
@@ -261,6 +307,33 @@ impl Oracle {
         attach(&parts, newcomer, Identity { pid: 1, started: 1, namespace: 1 }, 0, 0);
         self.publishers[member as usize] = Publisher::new(member, newcomer.number, 1);
         self.settle();
+    }
+
+    fn read(&mut self, member: u32) {
+        if self.dead.contains(&member) {
+            return;
+        }
+        let parts = self.heap.parts();
+        let reader = self.matchers.entry(member).or_insert_with(|| {
+            let mut reader = Reader::new(&parts, member);
+            reader.join(&parts);
+            parts.members[member as usize].identity.watches.fetch_or(Watches::PATTERNS.0, SeqCst);
+            reader
+        });
+        let tail = reader.tail(&parts);
+        assert!(!reader.meets(&parts, &mut Interest::default(), tail));
+        reader.consume(&parts);
+        self.count();
+    }
+
+    fn stop(&mut self, member: u32) {
+        if !self.dead.contains(&member)
+            && let Some(mut reader) = self.matchers.remove(&member)
+        {
+            let parts = self.heap.parts();
+            reader.stop(&parts);
+            parts.members[member as usize].identity.watches.fetch_and(!Watches::PATTERNS.0, SeqCst);
+        }
     }
 
     fn apply(&mut self, op: &Op) {
@@ -285,6 +358,8 @@ impl Oracle {
             }
             Op::Publish { name, member, dies } => self.publish(name, member, dies),
             Op::Reap { member, dies } => self.reap(member, dies),
+            Op::Read { member } => self.read(member),
+            Op::Stop { member } => self.stop(member),
         }
         self.watch();
         self.check(&self.heap.parts());
@@ -345,6 +420,7 @@ proptest! {
         }
         for member in 0..MEMBERS {
             oracle.reap(member, None);
+            oracle.stop(member);
         }
         // No place is lost for good.
         let names: Vec<u8> = oracle.topics.keys().copied().collect();

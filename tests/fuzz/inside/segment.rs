@@ -3,7 +3,8 @@
 
 use super::{Input, vandal};
 use crate::bus::inside::{
-    Fanout, Inspection, Interest, Publication, Publisher, Reader, Refused, Stall, Ticks, cut_off, is_possible,
+    Fanout, Inspection, Interest, Publication, Publisher, Reader, Reason, Refused, Stall, Ticks, cut_off,
+    is_possible,
 };
 use crate::bus::{Head, Sink};
 use crate::layout::{Identity, MemberState, Parts, Sizes};
@@ -165,7 +166,7 @@ impl<'a> Run<'a> {
         if !reader.is_reading() {
             reader.join(&parts);
         }
-        interest.add(id, bits);
+        interest.add(id, bits, Reason::Name);
         topics.set_subscriber(id, publisher.index, true);
         reader.begin(&parts, interest, id);
     }
@@ -173,7 +174,9 @@ impl<'a> Run<'a> {
     #[cfg(test)]
     pub fn drain(&mut self, member: usize) -> crate::bus::Drained {
         let Member { reader, interest, .. } = &mut self.members[member];
-        reader.drain(&self.segment.parts(), interest, 1000, &mut Bodies { room: usize::MAX, count: 0 })
+        let parts = self.segment.parts();
+        let tail = reader.tail(&parts);
+        reader.drain(&parts, interest, tail, 1000, &mut Bodies { room: usize::MAX, count: 0 })
     }
     #[cfg(test)]
     pub fn look(&mut self, member: usize) -> Result<(), crate::layout::Corrupt> {
@@ -232,7 +235,8 @@ impl<'a> Run<'a> {
             6 => {
                 let mut bodies = Bodies { room: input.u16() as usize, count: 0 };
                 let budget = input.u8() as u64 * 8 + 1;
-                member.reader.drain(&parts, &mut member.interest, budget, &mut bodies);
+                let tail = member.reader.tail(&parts);
+                member.reader.drain(&parts, &mut member.interest, tail, budget, &mut bodies);
             }
             7 => drop(self.find_or_make(name)),
             8 => self.subscribe(at, name),
@@ -243,14 +247,18 @@ impl<'a> Run<'a> {
                     topics.is_live(id);
                     if topics.is_same(id) {
                         topics.set_subscriber(id, index, false);
-                        member.interest.remove(id, hash_bits(name_hash(NAMES[name].as_bytes())));
+                        let bits = hash_bits(name_hash(NAMES[name].as_bytes()));
+                        member.interest.remove(id, bits, Reason::Name);
                     }
                 }
             }
             10 => {
                 topics.forget_member(index);
             }
-            11 => drop(member.reader.rejoin(&parts, &mut member.interest)),
+            11 => {
+                member.reader.join(&parts);
+                member.reader.missed(&parts, &mut member.interest);
+            }
             12 => drop(Ring::of(&parts).help_at_tail()),
             13 => {
                 Slab::of(&parts).floor();

@@ -39,6 +39,19 @@ pub fn cases() -> Vec<Case> {
             vec![death(0, "open; subscribe 1", "unsubscribe 1")],
         ));
     }
+    for point in ["psubscribe: watching", "psubscribe: subscribed"] {
+        cases.push(amid(point, "the first", Traffic, vec![death(0, "open", "psubscribe")]));
+        cases.push(amid(point, "on a silent bus", Asleep, vec![death(0, READER, "psubscribe")]));
+    }
+    cases.push(amid(
+        "punsubscribe: stopped",
+        "the only one",
+        Traffic,
+        vec![death(0, "open; psubscribe", "punsubscribe")],
+    ));
+    for (when, does) in [("when it subscribes", "subscribe 20"), ("when it reads", "publish 20 40; read")] {
+        cases.push(amid("notice: subscribed", when, Traffic, vec![death(0, "open; psubscribe", does)]));
+    }
     let scene = Scene::Told(Box::new(the_cutter_dies));
     cases.push(Case { point: "stall: cut off", when: "and the reader comes back".into(), scene });
     cases
