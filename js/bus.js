@@ -70,6 +70,14 @@ class Bus extends EventEmitter {
     return this.#subscribe(this.#begin(checked.signal), topic, listener, checked)
   }
 
+  /** Subscribes to all topics that a pattern matches. */
+  psubscribe(pattern, listener, options) {
+    check.pattern(pattern)
+    check.listener('listener', listener)
+    const checked = { ...check.patternOptions(options), pattern }
+    return this.#subscribe(this.#begin(checked.signal), undefined, listener, checked)
+  }
+
   /** Messages for a loop: `for await (const { message, meta } of bus.messages(topic))`. */
   messages(topic, options) {
     check.topic(topic)
@@ -158,9 +166,10 @@ class Bus extends EventEmitter {
     for (let wait = 1; !this[attach]().isSettled(); wait = Math.min(2 * wait, LONGEST_WAIT)) await delay(wait)
   }
 
-  /** The topics there are. */
-  topics() {
-    return this[attach]().topics()
+  /** The topics there are, or those of them that a pattern matches. */
+  topics(pattern) {
+    if (pattern !== undefined) check.pattern(pattern)
+    return this[attach]().topics(pattern)
   }
 
   /** The threads that are attached, in the order in which they came. */

@@ -18,9 +18,10 @@ const CLOSED = 4
 
 /** Places in the registers. */
 const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, TOLD, NOTE] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
-/** Bits of what is to be told: gaps, and what else has changed. */
+/** Bits of what is to be told: gaps, what else has changed, and that entries of matched topics went to others. */
 const GAPS = 1
 const NEWS = 2
+const REUSED = 4
 /** Bits of the note: members seem to be dead; posts wait for the end of the burst. */
 const SUSPECTS = 1
 const POSTS_DUE = 2
@@ -96,7 +97,7 @@ function orThrow(result) {
 
 module.exports = {
   ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CORRUPT, CLOSED },
-  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, NOTE, SUSPECTS, POSTS_DUE },
+  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, NOTE, SUSPECTS, POSTS_DUE },
   ...{ META, AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME },
   ...{ FLAG_RAW, Hot, failed, orThrow },
 }

@@ -120,9 +120,9 @@ class Membership {
     return this.#receiving.subscriptionsTo(name)
   }
 
-  topics() {
+  topics(pattern) {
     this.check()
-    return orThrow(this.#member.topics())
+    return orThrow(this.#member.topics(pattern))
   }
 
   members() {
@@ -166,7 +166,10 @@ class Membership {
 
   /** Begins a subscription. */
   read(subscription) {
-    this.#orLose(() => this.#publishing.know(subscription[reads], this.#receiving.subscribe(subscription)))
+    this.#orLose(() => {
+      if (subscription.pattern !== undefined) this.#receiving.psubscribe(subscription)
+      else this.#publishing.know(subscription[reads], this.#receiving.subscribe(subscription))
+    })
   }
 
   unread(subscription) {

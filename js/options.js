@@ -158,6 +158,16 @@ function requestOptions(value) {
   return { timeout, signal: abortSignal('options.signal', options.signal) }
 }
 
+/** Those of `psubscribe`. */
+function patternOptions(value) {
+  const options = object('options', value)
+  for (const name of ['replay', 'after', 'group', 'durable']) {
+    if (options[name] !== undefined)
+      throw invalidArgValue(`options.${name}`, options[name], 'is for one topic: use subscribe, not psubscribe')
+  }
+  return subscribeOptions(options)
+}
+
 const publishOptions = (value) => boolean('options.raw', object('options', value).raw, false)
 
 /** Topics of replies and faces: users cannot name them. */
@@ -178,7 +188,21 @@ function topic(value) {
   return value
 }
 
+/** As long as every topic with each of its bytes escaped, or in a class. */
+const PATTERN_MAX = 1024
+
+function pattern(value) {
+  if (typeof value !== 'string') throw invalidArgType('pattern', 'of type string', value)
+  const invalid = (reason) => invalidArgValue('pattern', value, reason)
+  if (value === '') throw invalid('must not be empty')
+  if (value.includes('\0')) throw invalid('must not contain NUL, which no topic does')
+  if (!value.isWellFormed()) throw invalid('must not contain a lone surrogate, which UTF-8 cannot carry')
+  const length = Buffer.byteLength(value)
+  if (length > PATTERN_MAX) throw invalid(`must have at most ${PATTERN_MAX} bytes of UTF-8, and has ${length}`)
+  return value
+}
+
 module.exports = {
-  ...{ openOptions, subscribeOptions, messagesOptions, publishOptions, requestOptions, respondOptions },
-  ...{ iterable, listener, topic, busName },
+  ...{ openOptions, subscribeOptions, messagesOptions, patternOptions, publishOptions, requestOptions, respondOptions },
+  ...{ iterable, listener, topic, pattern, busName },
 }

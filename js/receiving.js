@@ -7,9 +7,10 @@ const { decode } = require('./codec')
 const hot = require('./hot')
 const { NOTHING, Parcel } = require('./inbox')
 const { spelled } = require('./inside')
+const { Patterns } = require('./patterns')
 const { deliver, hears, queue, reads, rethrow, wantsMeta, within } = require('./subscription')
 
-const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, FLAG_RAW, META, orThrow } = hot
+const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
 
 /** Drains of one turn of the event loop: timers and sockets are served in between. */
@@ -20,11 +21,15 @@ const LINGER = 3
 
 /** A topic this thread listens to. */
 class Reading {
-  /** Replaced, never changed: whoever goes through it sees it as it was. */
+  /** By its name. Replaced, never changed: whoever goes through it sees it as it was. */
   subscriptions = []
   /** Those of them that keep messages for later. */
   queues = []
+  /** With those of patterns, as it was found when the patterns' epoch was `asked`. */
+  all = []
+  asked = -1
 
+  /** Without words: patterns alone match it. */
   constructor(name, words) {
     this.name = name
     this.words = words
@@ -33,6 +38,7 @@ class Reading {
   replace(subscriptions) {
     this.subscriptions = subscriptions
     this.queues = subscriptions.map(({ subscription }) => subscription[queue]).filter(Boolean)
+    this.asked = -1
   }
 }
 
@@ -44,6 +50,7 @@ class Receiving {
   /** By name, and by the index of the topic's entry. */
   #readings = new Map()
   #byIndex = []
+  #patterns
   #again
   /** Between a wake-up and falling asleep again: also while listeners are called. */
   #isAwake = false
@@ -61,20 +68,21 @@ class Receiving {
     this.#number = number
     this.#hot = hot
     this.#owner = owner
+    this.#patterns = new Patterns(member)
   }
 
   /** Adds a subscription; returns the words of its topic. */
   subscribe(subscription) {
     const name = spelled(subscription[reads])
     let reading = this.#readings.get(name)
+    // From which position on, and the topic's last number before that.
     let from
-    // The topic's last number before a further subscription; the first of a topic has every gap that is told of it.
-    let before = 0
+    let before
     if (reading) {
       ;({ from, before } = this.#member.subscribeAgain(reading.words))
     } else {
       const words = orThrow(this.#member.subscribe(name))
-      from = words.from
+      ;({ from, before } = words)
       reading = new Reading(name, words)
       this.#readings.set(name, reading)
       this.#byIndex[words.index] = reading
@@ -82,6 +90,11 @@ class Receiving {
     }
     reading.replace([...reading.subscriptions, { subscription, from, before }])
     return reading.words
+  }
+
+  psubscribe(subscription) {
+    this.#patterns.subscribe(subscription)
+    this.arm()
   }
 
   /** Armed from now on, so that who has something posts; awake it is so when it falls asleep again. */
@@ -96,6 +109,10 @@ class Receiving {
 
   /** True: it was the last one to its topic. */
   unsubscribe(subscription) {
+    if (subscription.pattern !== undefined) {
+      this.#punsubscribe(subscription)
+      return false
+    }
     const name = spelled(subscription[reads])
     const reading = this.#readings.get(name)
     if (!reading) return false
@@ -107,6 +124,13 @@ class Receiving {
     if (this.#readings.size === 0) this.#byIndex = []
     if (!this.#owner.closed) this.#member.unsubscribe(reading.words)
     return true
+  }
+
+  #punsubscribe(subscription) {
+    this.#patterns.unsubscribe(subscription, this.#owner.closed)
+    if (!this.#patterns.isEmpty) return
+    // What patterns alone matched is not kept.
+    for (const [index, reading] of this.#byIndex.entries()) if (!reading?.words) this.#byIndex[index] = undefined
   }
 
   /** From the event loop: the semaphore was posted, or was left so for this turn. */
@@ -187,6 +211,7 @@ class Receiving {
     const count = registers[DRAINED]
     const needed = registers[NEEDED]
     const told = registers[TOLD]
+    if (told & REUSED) this.#patterns.epoch++
     if (told & GAPS) this.#tellGaps()
     if (told & NEWS) this.#owner.tellNews()
     if (count > 0) this.#dispatch(count, bytes)
@@ -198,7 +223,8 @@ class Receiving {
   #drainLarge(needed) {
     const large = Buffer.allocUnsafeSlow(needed)
     const status = this.#hot.drainInto(large)
-    const count = this.#hot.registers[DRAINED]
+    const { [DRAINED]: count, [TOLD]: told } = this.#hot.registers
+    if (told & REUSED) this.#patterns.epoch++
     if (status !== ALL && status !== MORE) this.#owner.corrupt('drain', status)
     else if (count > 0) this.#dispatch(count, large)
     return true
@@ -217,14 +243,14 @@ class Receiving {
     const { meta } = this.#hot
     const end = count * META
     for (let at = start; at < end; ) {
-      const reading = this.#byIndex[meta[at + AT_TOPIC]]
+      const reading = this.#at(meta[at + AT_TOPIC])
       // None: the last listener left in the middle of this batch.
       if (reading === undefined) at += META
       else if (reading.queues.some((waiting) => waiting.mustWait(meta[at + AT_LENGTH]))) {
         this.#rest = { at, count, bytes }
         return
-      } else if (reading.subscriptions.length === 1 && reading.queues.length === 0) {
-        const [{ subscription }] = reading.subscriptions
+      } else if (reading.all.length === 1 && reading.queues.length === 0) {
+        const [{ subscription }] = reading.all
         at = subscription[within](this.#deliverRun, this, reading, at, end, bytes)
       } else {
         this.#deliver(reading, at, bytes)
@@ -234,29 +260,45 @@ class Receiving {
     }
   }
 
+  /** Who listens to the topic of an entry. */
+  #at(index) {
+    const reading = this.#byIndex[index]
+    return reading?.asked === this.#patterns.epoch ? reading : this.#ask(index, reading)
+  }
+
+  /** As `#at`, of what may not hold any more. */
+  #ask(index, known) {
+    const matched = this.#patterns.of(index)
+    let reading = known?.words && known
+    if (reading === undefined) {
+      // Another one: the entry may be another topic's by now.
+      reading = matched && new Reading(matched.name)
+      this.#byIndex[index] = reading
+      if (reading === undefined) return undefined
+    }
+    reading.all = matched ? [...reading.subscriptions, ...matched.entries] : reading.subscriptions
+    reading.asked = this.#patterns.epoch
+    return reading
+  }
+
   /** In the context of a reading's only subscription: the messages from `at` on that are its. Returns where others begin. */
   #deliverRun(reading, at, end, bytes) {
     const { meta } = this.#hot
     const index = meta[at + AT_TOPIC]
-    const { subscriptions } = reading
-    const [{ subscription, from }] = subscriptions
-    const { raw } = subscription
+    const { asked } = reading
+    const [{ subscription, from }] = reading.all
+    const { raw, pattern } = subscription
     const isTold = subscription[wantsMeta]
     do {
       const isMine = meta[at + AT_POSITION] >= from && subscription[hears](meta[at + AT_MEMBER] === this.#number)
       if (isMine) {
         const isRaw = raw || (meta[at + AT_FLAGS] & FLAG_RAW) !== 0
         const message = isRaw ? this.#body(at, bytes) : this.#decode(bytes, meta[at + AT_OFFSET], meta[at + AT_LENGTH])
-        if (message !== NOTHING) subscription[deliver](message, isTold ? this.#about(reading, at) : undefined)
+        if (message !== NOTHING) subscription[deliver](message, isTold ? this.#about(reading, at, pattern) : undefined)
       }
       at += META
       // A listener may have subscribed, unsubscribed or closed.
-    } while (
-      at < end &&
-      meta[at + AT_TOPIC] === index &&
-      reading.subscriptions === subscriptions &&
-      !this.#owner.closed
-    )
+    } while (at < end && meta[at + AT_TOPIC] === index && reading.asked === asked && !this.#owner.closed)
     return at
   }
 
@@ -266,13 +308,15 @@ class Receiving {
     const position = meta[at + AT_POSITION]
     const isRaw = (meta[at + AT_FLAGS] & FLAG_RAW) !== 0
     const own = meta[at + AT_MEMBER] === this.#number
-    let about
+    let shared
     let value
     let body
-    for (const { subscription, from } of reading.subscriptions) {
+    for (const { subscription, from } of reading.all) {
       // From before it subscribed.
       if (position < from || !subscription[hears](own)) continue
-      if (subscription[wantsMeta]) about ??= this.#about(reading, at)
+      let about
+      if (subscription.pattern !== undefined) about = this.#about(reading, at, subscription.pattern)
+      else if (subscription[wantsMeta]) about = shared ??= this.#about(reading, at)
       if (subscription[queue] !== undefined) {
         body ??= this.#body(at, bytes)
         subscription[queue].add(new Parcel(body, isRaw || subscription.raw, about))
@@ -298,15 +342,17 @@ class Receiving {
     return isRaw ? body : this.#decode(body, 0, body.length)
   }
 
-  #about(reading, at) {
+  #about(reading, at, pattern) {
     const { meta } = this.#hot
-    return {
+    const about = {
       topic: reading.name,
       sequence: meta[at + AT_SEQUENCE],
       position: meta[at + AT_POSITION],
       publisher: { member: meta[at + AT_MEMBER], pid: meta[at + AT_PID] },
       timestamp: meta[at + AT_TIME],
     }
+    if (pattern !== undefined) about.pattern = pattern
+    return about
   }
 
   /** A copy of its bytes, as they are. */
@@ -332,7 +378,10 @@ class Receiving {
   #tellGaps() {
     const gaps = this.#member.takeGaps()
     // As they are now: who subscribes in a listener of a gap missed nothing of it.
-    const whose = gaps.map(({ topic }) => this.#readings.get(topic)?.subscriptions ?? [])
+    const whose = gaps.map(({ topic, index }) => {
+      const reading = this.#at(index)
+      return reading?.name === topic ? reading.all : []
+    })
     for (const [at, gap] of gaps.entries()) this.#owner.gap(gap, whose[at])
   }
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-// One listener on one topic. It knows when it begins and whether it lives; which messages there are, its membership knows.
+// One listener on one topic, or on those a pattern matches. It knows when it begins and whether it lives; which messages there are, its membership knows.
 
 const { AsyncResource } = require('node:async_hooks')
 const { takesOne } = require('./signature')
@@ -30,17 +30,18 @@ class Subscription {
   #active = true
 
   /**
-   * @param {string} topic checked
+   * @param {string | undefined} topic checked; none with a pattern
    * @param {Function} listener checked
-   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, queue?: object, reads?: object, answers?: boolean }} options
-   *   checked; not aborted. `queue` takes the messages in the listener's stead, unopened: { add(parcel), mustWait(length) };
+   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, pattern?: string, queue?: object, reads?: object,
+   *   answers?: boolean }} options checked; not aborted. `queue` takes the messages in the listener's stead, unopened: { add(parcel), mustWait(length) };
    *   `reads`: the topic it reads, where that is another than it is named after; `answers`: its listener answers to requests
    * @param {{ ended: () => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
    *   begins or ceases to keep the process alive
    */
-  constructor(topic, listener, { echo, once, raw, signal, ...more }, owner) {
+  constructor(topic, listener, { echo, once, raw, signal, pattern, ...more }, owner) {
+    const [name, value] = pattern === undefined ? ['topic', topic] : ['pattern', pattern]
     Object.defineProperties(this, {
-      topic: { value: topic, enumerable: true },
+      [name]: { value, enumerable: true },
       raw: { value: raw, enumerable: true },
       [queue]: { value: more.queue },
       [reads]: { value: more.reads ?? topic },

@@ -7,6 +7,8 @@ export declare const decode: typeof ipc.decode
 export declare const SlabcastError: typeof ipc.SlabcastError
 export type SlabcastError = ipc.SlabcastError
 export type Bus<Topics = ipc.AnyTopics> = ipc.Bus<Topics>
+export type AnyMessageOf<Topics> = ipc.AnyMessageOf<Topics>
+export type AnySubscription = ipc.AnySubscription
 export type AnyTopics = ipc.AnyTopics
 export type BusEvents = ipc.BusEvents
 export type Bytes = ipc.Bytes
@@ -24,6 +26,9 @@ export type Meta<Topic extends string = string> = ipc.Meta<Topic>
 export type Messages<Message, Topic extends string = string> = ipc.Messages<Message, Topic>
 export type MessagesOptions = ipc.MessagesOptions
 export type OpenOptions = ipc.OpenOptions
+export type PatternListener<Message, Topic extends string = string> = ipc.PatternListener<Message, Topic>
+export type PatternMeta<Topic extends string = string> = ipc.PatternMeta<Topic>
+export type PatternSubscription = ipc.PatternSubscription
 export type PublishOptions = ipc.PublishOptions
 export type RequestOptions = ipc.RequestOptions
 export type RespondOptions = ipc.RespondOptions

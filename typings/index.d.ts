@@ -73,6 +73,9 @@ declare namespace ipc {
     mode?: 0o600 | 0o660
   }
 
+  /** A message that a pattern may deliver: of any topic. */
+  type AnyMessageOf<Topics> = { [Name in NameOf<Topics>]: MessageOf<Topics, Name> }[NameOf<Topics>]
+
   interface SubscribeOptions {
     /**
      * Also messages published by this thread.
@@ -157,6 +160,13 @@ declare namespace ipc {
     }
     /** When it was published: ms since 1970. */
     timestamp: number
+    /** The pattern it was delivered by, of `psubscribe`; whoever subscribed to the topic itself gets none. */
+    pattern?: string
+  }
+
+  /** What a listener of `psubscribe` gets: `pattern` is there. */
+  interface PatternMeta<Topic extends string = string> extends Meta<Topic> {
+    pattern: string
   }
 
   /** What a loop over `messages()` is given. */
@@ -320,9 +330,9 @@ declare namespace ipc {
   ) => Answer | PromiseLike<Answer>
 
   type Listener<Message, Topic extends string = string> = (message: Message, meta: Meta<Topic>) => unknown
+  type PatternListener<Message, Topic extends string = string> = (message: Message, meta: PatternMeta<Topic>) => unknown
 
-  interface Subscription<Topic extends string = string> {
-    readonly topic: Topic
+  interface AnySubscription {
     readonly raw: boolean
     /** Ends it: the listener is not called after this returns. Again, or after `close`: no effect. */
     unsubscribe(): void
@@ -331,6 +341,14 @@ declare namespace ipc {
     /** Lets the process end though it lives. */
     unref(): this
     [Symbol.dispose](): void
+  }
+
+  interface Subscription<Topic extends string = string> extends AnySubscription {
+    readonly topic: Topic
+  }
+
+  interface PatternSubscription extends AnySubscription {
+    readonly pattern: string
   }
 
   interface BusEvents {
@@ -459,14 +477,41 @@ declare namespace ipc {
      */
     settled(): Promise<void>
 
-    /** Ends this handle's subscriptions to a topic, loops too: all, or those of one listener. */
+    /**
+     * Subscribes to all topics that a pattern matches, those there are and those that appear: of the former everything published
+     * after it returns, of the latter everything. One call for each subscription that matches, with `meta.pattern`; those
+     * to the topic itself are called first. Ends with `subscription.unsubscribe()`, `signal` or `close`.
+     * @param pattern as in Redis: `*` any bytes, `?` one byte, `[ab]`, `[a-c]` and `[^a]` one of a class, a backslash takes the next
+     *   byte as it is. Compared byte by byte of UTF-8: `é` is `??`. 1 to 1,024 bytes, no NUL, no lone surrogate: else a `TypeError`
+     *   with `ERR_INVALID_ARG_VALUE`. No pattern matches topics that begin with `$slabcast/`.
+     * @throws as `subscribe`, but `ERR_INVALID_TOPIC` and `ERR_TOO_MANY_TOPICS`
+     */
+    psubscribe(
+      pattern: string,
+      listener: PatternListener<Buffer, NameOf<Topics>>,
+      options: SubscribeOptions & { raw: true },
+    ): PatternSubscription
+    psubscribe(
+      pattern: string,
+      listener: PatternListener<AnyMessageOf<Topics>, NameOf<Topics>>,
+      options?: SubscribeOptions & { raw?: false },
+    ): PatternSubscription
+    /** Where `raw` is not known to be either. */
+    psubscribe(
+      pattern: string,
+      listener: PatternListener<AnyMessageOf<Topics> | Buffer, NameOf<Topics>>,
+      options: SubscribeOptions,
+    ): PatternSubscription
+
+    /** Ends this handle's subscriptions to a topic, loops too: all, or those of one listener. Those by a pattern go on. */
     unsubscribe<Name extends NameOf<Topics>>(topic: Name, listener?: Listener<any, Name>): void
 
     /**
      * The topics there are, in no order. Synchronous; looks at the whole table: some microseconds for a hundred topics.
+     * @param pattern those it matches, as in `psubscribe`
      * @throws `ERR_CLOSED`; `ERR_CORRUPT` once the bus is lost
      */
-    topics(): TopicInfo<NameOf<Topics>>[]
+    topics(pattern?: string): TopicInfo<NameOf<Topics>>[]
 
     /**
      * The threads attached to the bus, this one among them, in the order in which they came. Synchronous.

@@ -25,6 +25,31 @@ bus.subscribe('room:100', (message, meta) => {
 })
 bus.subscribe('news', (message) => message.toUpperCase(), { echo: false, once: true, signal: AbortSignal.timeout(1) })
 bus.subscribe('news', (bytes) => bytes.readUInt8(0), { raw: true })
+const matched: ipc.PatternSubscription = bus.psubscribe('room:*', (message, meta) => {
+  const pattern: string = meta.pattern
+  const topic: 'news' | `room:${string}` = meta.topic
+  // @ts-expect-error it may be of the other topic
+  message.from
+  return [typeof message === 'string' ? message.length : message.from, pattern, topic]
+})
+matched.unsubscribe()
+void matched.pattern
+// @ts-expect-error it has a pattern and no topic
+void matched.topic
+bus.psubscribe('*', (bytes) => bytes.readUInt8(0), { raw: true, echo: false })
+ipc.psubscribe('*', (message: number) => message + 1)
+void bus.topics('room:*')[0]?.topic
+// @ts-expect-error not a pattern
+bus.psubscribe(/room/, () => {})
+// @ts-expect-error for one topic
+bus.psubscribe('*', () => {}, { group: 'g' })
+// @ts-expect-error not a pattern
+bus.topics(/room/)
+bus.subscribe('news', (_, meta) => {
+  // @ts-expect-error by its name: there is none
+  const pattern: string = meta.pattern
+  return pattern
+})
 const sent: boolean = bus.publish('room:1', { from: 'ann', text: 'hi' })
 bus.publish('news', Buffer.from('x'), { raw: true })
 
