@@ -151,6 +151,15 @@ const GOALS = [
     (f) => [f.own('publish', 'to nobody', 'publish beyond encode')],
   ],
   [
+    'publish while another member has 1,000 patterns',
+    'of with none',
+    '<= 1.1',
+    atMost(1.1),
+    (f) => [
+      divided(f.own('publish', 'beside 1000 patterns', 'publish'), f.own('publish', 'beside 0 patterns', 'publish')),
+    ],
+  ],
+  [
     'publish to 1 / 4 / 16 sleeping members',
     'posts per member and burst of 16',
     '1',

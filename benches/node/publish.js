@@ -1,8 +1,9 @@
 'use strict'
 
-// Question: what does a publish cost beyond the encoding: to nobody, and to members that sleep?
+// Question: what does a publish cost beyond the encoding: to nobody, where others have patterns, and to members that sleep?
 // Prints nanoseconds per publish of a chat message and of raw bytes to a topic that nobody subscribed to, beside the encoding
-// alone; and, to sleeping members, microseconds and posts (system calls) per burst.
+// alone; the same while another member has 0 or 1,000 patterns that do not match; and, to sleeping members, microseconds and posts
+// (system calls) per burst.
 // Run: node benches/node/publish.js [--quick] [--json FILE]
 
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads')
@@ -77,6 +78,34 @@ async function toNobody(report, quick) {
   bench.table(['', 'ns'], lines)
 }
 
+/** To a topic that none of another member's patterns matches. */
+async function besidePatterns(report, quick) {
+  const values = Array.from({ length: 512 }, (_, i) => chat(i))
+  const runs = {}
+  const buses = []
+  const others = []
+  for (const patterns of [0, 1000]) {
+    const name = `bench-publish-${process.pid}-patterns-${patterns}`
+    const bus = open({ name })
+    const other = new Worker(__filename, { workerData: { name, patterns } })
+    await once(other, 'message')
+    bus.publish('room:100', chat(1))
+    runs[patterns] = (value) => bus.publish('room:100', value)
+    buses.push(bus)
+    others.push(other)
+  }
+  const found = measure(runs, values, quick ? 400 : 4000)
+  for (const other of others) other.postMessage('end')
+  await Promise.all(others.map((other) => once(other, 'exit')))
+  await Promise.all(buses.map((bus) => bus.close()))
+  const lines = Object.entries(found).map(([patterns, numbers]) => [
+    patterns,
+    report.add(`beside ${patterns} patterns`, 'slabcast', 'publish', 'ns', bench.calm(numbers)),
+  ])
+  console.log('to nobody, while another member has patterns; fastest quarter of the rounds')
+  bench.table(['patterns', 'ns'], lines)
+}
+
 async function toSleepers(report, members, quick) {
   const name = `bench-publish-${process.pid}-${members}`
   const bus = open({ name })
@@ -116,6 +145,7 @@ async function main() {
   const { values } = bench.given()
   const report = new bench.Report('publish', 'what does a publish cost beyond the encoding?')
   await toNobody(report, values.quick)
+  await besidePatterns(report, values.quick)
   const lines = []
   for (const members of [1, 4, 16]) lines.push(...(await toSleepers(report, members, values.quick)))
   console.log('to sleeping members; the fastest quarter of the bursts, the posts of all')
@@ -131,5 +161,16 @@ async function sleeper() {
   parentPort.postMessage('ready')
 }
 
+/** One that has patterns, and something by its name, so that it reads in any case. */
+async function matcher() {
+  const { name, patterns } = workerData
+  const bus = open({ name })
+  bus.subscribe('other', () => {})
+  for (let at = 0; at < patterns; at++) bus.psubscribe(`room:${at}:*`, () => {})
+  parentPort.once('message', () => bus.close())
+  parentPort.postMessage('ready')
+}
+
 if (isMainThread) main()
-else sleeper()
+else if (workerData.patterns === undefined) sleeper()
+else matcher()
