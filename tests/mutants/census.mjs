@@ -2,6 +2,7 @@
 
 const fanout = 'src/bus/fanout.rs'
 const subscribers = 'src/registry/subscribers.rs'
+const log = 'src/registry/log.rs'
 const topics = 'src/registry/topics.rs'
 const attachment = 'src/bus/attachment.rs'
 const table = 'property::registry::the_table_is_what_a_map_says_whoever_dies_at_whatever_step'
@@ -36,7 +37,7 @@ const checks = [
   [
     'who leaves posts to nobody',
     'src/bus/shared.rs',
-    '            Fanout::default().post_watchers(&parts, &self.place, Watches::ALL);\n',
+    '            Fanout::default().post_watchers(&parts, &self.place, Watches::NEWS);\n',
     '',
     woken,
   ],
@@ -54,17 +55,17 @@ const checks = [
   [
     'who watches does not look before it sleeps',
     attachment,
-    'reader.meets(&parts, interest) || watching.is_due(header)',
-    'reader.meets(&parts, interest)',
+    'meets(patterns, &topics, reader, interest) || watching.is_due(header)',
+    'meets(patterns, &topics, reader, interest)',
     unit,
   ],
   [
     'a whole log of changes is taken for what it holds',
-    subscribers,
-    '        if changes.wrapping_sub(seen) >= log.len() as u64 {\n            return None;\n        }\n',
+    log,
+    '    if !fits(count) {\n        return None;\n    }\n',
     '',
     node("'interest' in more topics"),
-    [{ find: '(self.changes().wrapping_sub(seen) < log.len() as u64).then_some(ids)', replace: 'Some(ids)' }],
+    [{ find: 'fits(counter.load(Acquire)).then_some(ids)', replace: 'Some(ids)' }],
   ],
 ]
 

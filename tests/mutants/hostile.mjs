@@ -137,7 +137,7 @@ const checks = [
     lost,
   ],
   ['not left by receive', bus, 'take_in().inspect_err(|_| self.at.leave())?;', 'take_in()?;', lost],
-  ['not left by subscribe', bus, 'if matches!(error, TopicError::Corrupt) {', 'if false {', lost],
+  ['not left by subscribe', bus, 'if matches!(result, Err(TopicError::Corrupt)) {', 'if false {', lost],
   [
     'another one left for',
     shared,

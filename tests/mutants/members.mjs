@@ -51,8 +51,8 @@ const checks = [
     'fork',
     'not noticed by unsubscribe',
     bus,
-    '        if self.at.is_forked() {\n            return false;',
-    '        if false {\n            return false;',
+    '            return false;\n        }\n        let Some(topic_ref)',
+    '        }\n        let Some(topic_ref)',
     forked,
   ],
   [

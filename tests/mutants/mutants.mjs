@@ -487,8 +487,8 @@ export const mutants = [
     rule: 'R12',
     name: 'a retired entry is given away at once',
     file: topics,
-    find: 'if floor >= topic.retired_at.load(Relaxed) {',
-    replace: 'if floor != 0 {',
+    find: 'if floor.position >= topic.retired_at.load(Relaxed) {',
+    replace: 'if floor.position != 0 {',
     test: retired,
   },
   {

@@ -176,8 +176,8 @@ export const mutants = [
     rule: 'recover',
     name: 'who makes a topic does not',
     file: attachment,
-    find: '        topics.recover();\n        if !topics.is_sound()',
-    replace: '        if !topics.is_sound()',
+    find: '        topics.recover();\n        if topics.is_sound()',
+    replace: '        if topics.is_sound()',
     test: 'kill::recover: one, by a subscriber',
   },
   {

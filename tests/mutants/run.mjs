@@ -11,13 +11,24 @@ import { census } from './census.mjs'
 import { hostile } from './hostile.mjs'
 import { members } from './members.mjs'
 import { mutants as protocol } from './mutants.mjs'
+import { patternRules } from './patterns.mjs'
 import { places } from './places.mjs'
 import { mutants as repairs } from './repairs.mjs'
 import { spins } from './spin.mjs'
 import { copy, run } from './trial.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
-const mutants = [...places, ...members, ...repairs, ...hostile, ...bursts, ...census, ...spins, ...protocol]
+const mutants = [
+  ...places,
+  ...members,
+  ...repairs,
+  ...hostile,
+  ...bursts,
+  ...census,
+  ...patternRules,
+  ...spins,
+  ...protocol,
+]
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))
 const chosen = mutants.filter(
