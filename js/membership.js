@@ -191,8 +191,8 @@ class Membership {
     }
   }
 
-  publishInside(handle, topic, bytes, onOut) {
-    return this.#publishing.publishInside(handle, topic, bytes, onOut)
+  publishInside(handle, topic, bytes, sending) {
+    return this.#publishing.publishInside(handle, topic, bytes, sending)
   }
 
   /** The members that are subscribed to a topic by its name. */

@@ -113,14 +113,18 @@ class Publishing {
     return false
   }
 
-  /** Publishes an encoded message to a topic that users cannot name. `onOut` is called when it is in the slab. */
-  publishInside(handle, topic, bytes, onOut) {
-    const isIn = this.#publishBytes(handle, topic, bytes, 0, onOut)
-    if (isIn) onOut?.()
+  /**
+   * Publishes an encoded message to a topic that users cannot name.
+   * @param {{ before: () => void, after: () => void }} [sending] called right before it is tried and right after it is in the slab
+   */
+  publishInside(handle, topic, bytes, sending) {
+    sending?.before()
+    const isIn = this.#publishBytes(handle, topic, bytes, 0, sending)
+    if (isIn) sending?.after()
     return isIn
   }
 
-  #publishBytes(handle, name, bytes, flags, onOut) {
+  #publishBytes(handle, name, bytes, flags, sending) {
     this.#owner.check()
     const available = this.#maxMessage
     if (bytes.length > available) {
@@ -134,7 +138,7 @@ class Publishing {
     const words = this.#names.get(name) ?? this.#lookUp(name)
     const isOut = words !== undefined && this.#outbox.isEmpty && this.#try(words, { flags, bytes }) === PUBLISHED
     if (isOut) return true
-    return this.#publishLater(handle, name, flags === FLAG_RAW ? Buffer.from(bytes) : bytes, flags, onOut)
+    return this.#publishLater(handle, name, flags === FLAG_RAW ? Buffer.from(bytes) : bytes, flags, sending)
   }
 
   #try(words, { flags, bytes, lengths }) {
@@ -194,8 +198,8 @@ class Publishing {
     this.#outbox.clear()
   }
 
-  #publishLater(handle, name, bytes, flags, onOut) {
-    const entry = { name, bytes, flags, onOut, stallTimeout: handle.stallTimeout }
+  #publishLater(handle, name, bytes, flags, sending) {
+    const entry = { name, bytes, flags, sending, stallTimeout: handle.stallTimeout }
     // One more try with all that can be done at once: a moved topic, a dead or (stallTimeout 0) a slow reader.
     if (this.#outbox.isEmpty && this.#flushOne(entry, 0, false)) return true
     this.#owner.check()
@@ -219,6 +223,7 @@ class Publishing {
    */
   #flushOne = (entry, waited, accepted = true) => {
     let status = MOVED
+    if (accepted) entry.sending?.before()
     // A moved topic is looked up anew; it moves on only while the table is full of newer ones.
     for (let tries = 0; status === MOVED && tries < 8; tries++) {
       if (tries > 0) this.forgetName(entry.name)
@@ -233,7 +238,7 @@ class Publishing {
     }
     if (status === PUBLISHED) {
       if (waited > 0) this.#member.relieved()
-      if (accepted) entry.onOut?.()
+      if (accepted) entry.sending?.after()
       return true
     }
     if (status !== FULL && status !== MOVED && status !== CLOSED) this.#owner.corrupt('publish', status)

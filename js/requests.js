@@ -154,8 +154,8 @@ class Requests {
     // User code may have run in it, and have closed this bus.
     this.#owner.check()
     const to = this.#asks.of(topic)
-    const before = this.#owner.subscribersOf(to)
-    if (before.length === 0) {
+    let asked = this.#owner.subscribersOf(to)
+    if (asked.length === 0) {
       if (options.all) return Promise.resolve([])
       throw noResponders(topic, 'Nobody responds to')
     }
@@ -164,9 +164,12 @@ class Requests {
     const request = new Request(id, handle, topic, options, this.#settled)
     this.#waiting.set(id, request)
     try {
-      // Who came or went while it was on its way may not have it before them.
-      const isOut = () => request.wasPutTo(this.#both(before, to))
-      this.#owner.publishInside(handle, to, wrapped(this.#member, id, body), isOut)
+      // Whoever is there right before it is in the bus has it before them. It may wait in the outbox for long.
+      const before = () => {
+        asked = this.#owner.subscribersOf(to)
+      }
+      const after = () => request.wasPutTo(asked)
+      this.#owner.publishInside(handle, to, wrapped(this.#member, id, body), { before, after })
     } catch (error) {
       request.fail(error)
     }
@@ -187,11 +190,6 @@ class Requests {
   #ceaseLooking() {
     clearInterval(this.#looks)
     this.#looks = undefined
-  }
-
-  #both(before, to) {
-    const now = new Set(this.#owner.subscribersOf(to))
-    return before.filter((member) => now.has(member))
   }
 
   #newId() {

@@ -7,6 +7,9 @@ const { COUNT, described, ERROR, isEnvelope, VALUE, wrapped } = require('./envel
 const { askTopic, Insides, replyTopic } = require('./inside')
 const { call, hears, Subscription, within } = require('./subscription')
 
+/** In ms: how long a thread that responds no more says so to those who found it before. */
+const GRACE = 100
+
 /** In ms: how long a handler that comes waits for the registry at the most, and one that goes; and when that is tried again. */
 const [LOCK_WAIT, SHORT_WAIT, LATER] = [5000, 2, 50]
 
@@ -81,10 +84,14 @@ class Responding {
     }
     const closing = {}
     desk.closing = closing
-    this.#owner.whenRead(() => {
-      // It may have been opened since, and closed again.
-      if (desk.closing === closing) this.#clear(desk)
-    })
+    // Who found it may be about to publish.
+    setTimeout(() => {
+      if (this.#owner.closed) return
+      this.#owner.whenRead(() => {
+        // It may have been opened since, and closed again.
+        if (desk.closing === closing) this.#clear(desk)
+      })
+    }, GRACE).unref()
   }
 
   #clear(desk) {

@@ -27,14 +27,11 @@ pub(crate) fn reply_topic(member: u32) -> String {
 }
 
 impl Attachment {
-    /// The members that are subscribed to a topic by its name. Who is one of them before a publish to it and still after it, is given
-    /// the message.
+    /// The members that are subscribed to a topic by its name: they are given what is published right after this.
     pub fn subscribers_of(&self, name: &str) -> Vec<u32> {
         if self.is_forked() || self.must_be_attached().is_err() {
             return Vec::new();
         }
-        // After a publish: who is still there has not ended its subscription before it.
-        fence(SeqCst);
         let (topics, parts) = (self.shared.topics(), self.shared.parts());
         let Some(id) = topics.find(name.as_bytes(), name_hash(name.as_bytes())) else { return Vec::new() };
         let named =
@@ -45,7 +42,7 @@ impl Attachment {
     }
 
     /// Says whether this thread is subscribed by name to a topic that it reads. Who answers to requests ceases to be before it ceases to
-    /// read: whoever still found it there after a publish has published before `position` as it is now.
+    /// read: whoever found it there has published before `position` as it is now, or does in the next moment.
     pub fn set_named(&mut self, topic: TopicRef, on: bool, wait: Duration) -> Result<(), TopicError> {
         self.check_process()?;
         self.must_be_attached()?;
@@ -56,7 +53,7 @@ impl Attachment {
             topics.set_named(topic.id, self.publisher.index, on);
         }
         drop(guard);
-        // Partner: the one in subscribers_of().
+        // Before the tail is looked at: who does not see this published before, or is just about to.
         fence(SeqCst);
         Ok(())
     }

@@ -281,6 +281,58 @@ test('request(topic, message): who is asked and unsubscribes before it looks say
   assert.strictEqual(await bus.request('t', 1), 'new')
 })
 
+test('request(topic, message): while responders come and go all the time, none waits in vain', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  const child = run(
+    t,
+    async ({ say, hear }, name) => {
+      const bus = require('slabcast').open({ name })
+      const handler = (message) => message
+      let subscription = bus.respond('t', handler)
+      const once = () => bus.respond('once', (message) => once() && message, { once: true })
+      once()
+      let isOver = false
+      let rounds = 0
+      const swap = () => {
+        subscription.unsubscribe()
+        // At once, a turn later, or when it was cleared away.
+        const respond = () => {
+          subscription = bus.respond('t', handler)
+          if (!isOver) setTimeout(swap, 1)
+        }
+        if (++rounds % 3 === 0) respond()
+        else setTimeout(respond, rounds % 20 === 0 ? 130 : 0)
+      }
+      swap()
+      await say('responding')
+      await hear()
+      isOver = true
+      await say(rounds)
+    },
+    name,
+  )
+  assert.strictEqual(await child.hear(), 'responding')
+  let answered = 0
+  const ask = async (worker) => {
+    for (let at = 0; at < 1500; at++) {
+      try {
+        assert.strictEqual(await bus.request('t', at + worker, { timeout: 20_000 }), at + worker)
+        answered++
+      } catch (error) {
+        assert.strictEqual(error.code, 'ERR_NO_RESPONDERS', error.message)
+        await turn()
+      }
+    }
+  }
+  const asksOnce = async () => {
+    for (let at = 0; at < 1500; at++) assert.strictEqual(await bus.request('once', at), at)
+  }
+  await Promise.all([ask(1), ask(2), ask(3), asksOnce()])
+  child.say('over')
+  assert.ok((await child.hear()) > 20 && answered > 100)
+})
+
 test('request(topic, message): a responder that unsubscribes still answers to what it has begun', async (t) => {
   const { bus, children } = await responders(t, 1)
   const answer = bus.request('t', { wait: true })
