@@ -1,5 +1,6 @@
 //! One error enum per verb. Each error has a stable code, the same a JavaScript user sees, and its facts as fields.
 
+use serde::{Deserialize, Deserializer, Serialize};
 use std::time::Duration;
 
 const SPLIT: &str = "the files of this bus were removed and another bus of its name was made, so that there are two: \
@@ -115,6 +116,9 @@ pub enum TopicError {
         /// Its length in bytes.
         len: usize,
     },
+    /// It begins with `$slabcast/`.
+    #[error("a topic that begins with $slabcast/ is of requests, replies or faces: users cannot name it")]
+    Reserved,
     /// Every entry of the table has subscribers, or messages this bus has matched by a pattern and not received yet.
     #[error("all {capacity} topics of the bus have subscribers (option `topics`)")]
     TooMany {
@@ -162,7 +166,7 @@ impl TopicError {
     /// The stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            TopicError::Invalid { .. } => "ERR_INVALID_TOPIC",
+            TopicError::Invalid { .. } | TopicError::Reserved => "ERR_INVALID_TOPIC",
             TopicError::InvalidPattern { .. } => "ERR_INVALID_ARG_VALUE",
             TopicError::TooMany { .. } => "ERR_TOO_MANY_TOPICS",
             TopicError::NoSpace { .. } => "ERR_NO_SPACE",
@@ -215,6 +219,92 @@ impl PublishError {
             PublishError::Encode(_) => "ERR_NOT_SERIALIZABLE",
         }
     }
+}
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// No other thread responds to the topic, or those that were asked died or left before they answered.
+    #[error("nobody responds to {topic:?}, or is left to")]
+    NoResponders {
+        /// The topic.
+        topic: String,
+    },
+    /// No answer came in time.
+    #[error("nobody answered to a request of {topic:?} within {timeout:?}")]
+    TimedOut {
+        /// The topic.
+        topic: String,
+        /// How long it was waited.
+        timeout: Duration,
+    },
+    /// Who was asked answered with an error.
+    #[error(transparent)]
+    Handler(#[from] HandlerError),
+    /// It could not be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// What others publish could not be received meanwhile.
+    #[error(transparent)]
+    Receive(#[from] RecvError),
+}
+
+impl RequestError {
+    /// The stable code; of a handler's error its own, if it has one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            RequestError::NoResponders { .. } => Some("ERR_NO_RESPONDERS"),
+            RequestError::TimedOut { .. } => Some("ERR_TIMEOUT"),
+            RequestError::Handler(error) => error.code.as_deref(),
+            RequestError::Publish(error) => Some(error.code()),
+            RequestError::Receive(error) => Some(error.code()),
+        }
+    }
+}
+
+impl From<TopicError> for RequestError {
+    fn from(error: TopicError) -> Self {
+        RequestError::Publish(error.into())
+    }
+}
+
+/// An error in the place of an answer, as it travels between processes and languages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{name}: {message}")]
+#[non_exhaustive]
+pub struct HandlerError {
+    /// Its kind, like `RangeError`.
+    pub name: String,
+    /// What it says.
+    pub message: String,
+    /// Its code, like `ENOENT`; numbers in decimal digits.
+    #[serde(default, deserialize_with = "code", skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Where it was thrown, in JavaScript.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+}
+
+impl HandlerError {
+    /// An error that says this, of the kind `Error` and without a code.
+    pub fn new(message: impl Into<String>) -> HandlerError {
+        HandlerError { name: "Error".into(), message: message.into(), code: None, stack: None }
+    }
+}
+
+/// A code of JavaScript's: a string or a number.
+fn code<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Code {
+        Text(String),
+        Number(f64),
+    }
+    Ok(Some(match Code::deserialize(from)? {
+        Code::Text(text) => text,
+        Code::Number(number) => number.to_string(),
+    }))
 }
 
 /// Why nothing was received, other than that there is nothing.

@@ -20,7 +20,9 @@ mod sync;
 mod wake;
 
 pub use bus::{Bus, Held, HeldBy, MemberInfo, Message, MessageRef, Options, Stats, TopicInfo, Traffic};
-pub use error::{DecodeError, Gap, OpenError, PublishError, RecvError, TopicError};
+pub use error::{
+    DecodeError, Gap, HandlerError, OpenError, PublishError, RecvError, RequestError, TopicError,
+};
 
 #[cfg(feature = "kill-points")]
 #[doc(hidden)]

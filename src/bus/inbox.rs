@@ -2,7 +2,8 @@
 //! once they are handed out, so that a message costs no allocation until somebody keeps it.
 
 use super::attachment::TopicRef;
-use super::message::{Message, MessageRef};
+use super::envelope;
+use super::message::{Message, MessageRef, Request};
 use super::reader::{Drained, Head, Sink};
 use crate::registry::TopicId;
 use std::collections::{HashMap, VecDeque};
@@ -21,8 +22,20 @@ pub(super) type Names = HashMap<u32, Named>;
 #[derive(Debug)]
 pub(super) struct Named {
     pub topic: TopicRef,
+    /// As its messages are told: of requests the topic that they are requests of.
     pub name: Arc<str>,
     pub from: u64,
+    pub kind: Kind,
+}
+
+/// What comes of a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Messages,
+    /// Requests, and the member that this is: its own it does not answer.
+    Requests(u32),
+    /// Answers to requests: not handed out, but kept apart.
+    Answers,
 }
 
 impl Named {
@@ -37,6 +50,7 @@ impl Named {
 pub(super) struct Label {
     pub topic: Arc<str>,
     pub pattern: Option<Arc<str>>,
+    pub kind: Kind,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +61,7 @@ pub(super) struct Inbox {
     spare: Batch,
     /// Of all bodies that wait.
     bytes: usize,
+    answers: Vec<Message>,
 }
 
 /// What one drain took.
@@ -69,6 +84,7 @@ struct Entry {
     label: usize,
     /// Of its body in the buffer.
     start: usize,
+    request: Option<Request>,
 }
 
 impl Entry {
@@ -111,7 +127,7 @@ impl Inbox {
         let mut bytes = 0;
         for Entry { head, start, .. } in std::mem::take(&mut batch.entries) {
             for label in labels_of(&head) {
-                batch.entries.push(Entry { head, label: batch.labels.len(), start });
+                batch.entries.push(Entry { head, label: batch.labels.len(), start, request: None });
                 batch.labels.push(label);
                 bytes += head.len;
             }
@@ -119,7 +135,11 @@ impl Inbox {
         self.keep(bytes);
     }
 
-    fn keep(&mut self, bytes: usize) {
+    fn keep(&mut self, mut bytes: usize) {
+        if self.spare.labels.iter().any(|label| label.kind != Kind::Messages) {
+            self.spare.unwrap(&mut self.answers);
+            bytes = self.spare.entries.iter().map(|entry| entry.head.len).sum();
+        }
         if self.spare.entries.is_empty() {
             self.spare.clear();
         } else {
@@ -136,13 +156,25 @@ impl Inbox {
         let entry = &entries[*next];
         *next += 1;
         self.bytes -= entry.head.len;
-        let Label { topic, pattern } = &labels[entry.label];
-        Some(MessageRef { head: &entry.head, topic, pattern: pattern.as_ref(), body: &buffer[entry.body()] })
+        let Label { topic, pattern, .. } = &labels[entry.label];
+        let (body, request) = (&buffer[entry.body()], entry.request);
+        Some(MessageRef { head: &entry.head, topic, pattern: pattern.as_ref(), body, request })
     }
 
     /// Hands the next message out for good.
     pub fn pop(&mut self) -> Option<Message> {
         self.lend().map(|message| message.to_message())
+    }
+
+    /// The answers that have come since this was asked last.
+    pub fn take_answers(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.answers)
+    }
+
+    /// The requests that wait of a topic of requests.
+    pub fn requests_of(&self, topic: TopicId) -> Vec<Request> {
+        let waiting = self.batches.iter().flat_map(|batch| &batch.entries[batch.next..]);
+        waiting.filter(|entry| entry.head.topic == topic).filter_map(|entry| entry.request).collect()
     }
 
     /// Drops what waits of a topic, by its name.
@@ -179,6 +211,31 @@ impl Inbox {
 }
 
 impl Batch {
+    /// Takes requests and answers out of what they are wrapped in; answers are put apart, what is neither goes.
+    fn unwrap(&mut self, answers: &mut Vec<Message>) {
+        let Batch { entries, labels, buffer, .. } = self;
+        entries.retain_mut(|entry| {
+            let Label { topic, kind, .. } = &labels[entry.label];
+            let body = &buffer[entry.body()];
+            match kind {
+                Kind::Messages => true,
+                Kind::Requests(me) => {
+                    let asked = envelope::request(body).filter(|(asked, _)| asked.member != *me);
+                    let Some((asked, value)) = asked else { return false };
+                    entry.request = Some(asked);
+                    entry.start += entry.head.len - value.len();
+                    entry.head.len = value.len();
+                    true
+                }
+                Kind::Answers => {
+                    let (head, topic, body) = (entry.head, topic.clone(), body.to_vec());
+                    answers.push(Message { head, topic, pattern: None, body, request: None });
+                    false
+                }
+            }
+        });
+    }
+
     fn clear(&mut self) {
         self.entries.clear();
         self.labels.clear();
@@ -209,10 +266,11 @@ impl Sink for Taking<'_> {
         {
             let known = names.get(&head.topic.index).filter(|named| named.is_for(head));
             let Some(named) = known else { return };
-            batch.labels.push(Label { topic: named.name.clone(), pattern: None });
+            batch.labels.push(Label { topic: named.name.clone(), pattern: None, kind: named.kind });
             self.run = Some(named);
         }
-        let entry = Entry { head: *head, label: batch.labels.len().saturating_sub(1), start: batch.used };
+        let label = batch.labels.len().saturating_sub(1);
+        let entry = Entry { head: *head, label, start: batch.used, request: None };
         let body = entry.body();
         if batch.buffer.len() < body.end {
             batch.buffer.resize(body.end.max(BATCH_BYTES), 0);
@@ -237,7 +295,8 @@ mod tests {
         [(TOPIC, "t"), (OTHER, "other")]
             .into_iter()
             .map(|(id, name)| {
-                (id.index, Named { topic: TopicRef { id, hash: 0 }, name: name.into(), from: 0 })
+                let topic = TopicRef { id, hash: 0 };
+                (id.index, Named { topic, name: name.into(), from: 0, kind: Kind::Messages })
             })
             .collect()
     }

@@ -13,6 +13,14 @@ pub struct Message {
     pub(super) topic: Arc<str>,
     pub(super) pattern: Option<Arc<str>>,
     pub(super) body: Vec<u8>,
+    pub(super) request: Option<Request>,
+}
+
+/// Who asked, and the number it gave its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub member: u32,
+    pub id: u32,
 }
 
 /// A message on loan, from [`Bus::recv_ref`](crate::Bus::recv_ref) and its like: it tells what [`Message`] does, and its
@@ -23,6 +31,7 @@ pub struct MessageRef<'a> {
     pub(super) topic: &'a Arc<str>,
     pub(super) pattern: Option<&'a Arc<str>>,
     pub(super) body: &'a [u8],
+    pub(super) request: Option<Request>,
 }
 
 impl Message {
@@ -43,7 +52,13 @@ impl Message {
         self.pattern.as_deref()
     }
     fn lend(&self) -> MessageRef<'_> {
-        MessageRef { head: &self.head, topic: &self.topic, pattern: self.pattern.as_ref(), body: &self.body }
+        MessageRef {
+            head: &self.head,
+            topic: &self.topic,
+            pattern: self.pattern.as_ref(),
+            body: &self.body,
+            request: self.request,
+        }
     }
 }
 
@@ -67,8 +82,13 @@ impl<'a> MessageRef<'a> {
     }
     /// A copy to keep.
     pub fn to_message(&self) -> Message {
-        let pattern = self.pattern.cloned();
-        Message { head: *self.head, topic: self.topic.clone(), pattern, body: self.body.to_vec() }
+        Message {
+            head: *self.head,
+            topic: self.topic.clone(),
+            pattern: self.pattern.cloned(),
+            body: self.body.to_vec(),
+            request: self.request,
+        }
     }
 }
 
@@ -78,6 +98,10 @@ macro_rules! tells_its_head {
         /// Whether it was published as bytes, not as a value.
         pub fn is_raw(&self) -> bool {
             self.head.flags & FLAG_RAW != 0
+        }
+        /// Whether it waits for an answer: [`Bus::reply`](crate::Bus::reply).
+        pub fn is_request(&self) -> bool {
+            self.request.is_some()
         }
         /// Its number in the topic, from 1, without holes.
         pub fn sequence(&self) -> u64 {

@@ -8,6 +8,7 @@ mod attachment;
 mod care;
 mod census;
 mod clock;
+mod envelope;
 mod failures;
 mod fanout;
 mod files;
@@ -26,6 +27,7 @@ mod patterns;
 mod publisher;
 mod publishing;
 mod reader;
+mod requests;
 mod shared;
 mod spin;
 mod stall;
@@ -80,7 +82,9 @@ use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
 #[cfg(feature = "node")]
 pub(crate) use crate::layout::Watches;
-use inbox::{Inbox, Label, Named, Names};
+use census::RESERVED;
+use inbox::{Inbox, Kind, Label, Named, Names};
+use requests::Requests;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -129,6 +133,7 @@ pub struct Bus {
     inbox_max: usize,
     stall_timeout: Option<Duration>,
     ticked: Instant,
+    requests: Requests,
 }
 
 impl Bus {
@@ -146,6 +151,7 @@ impl Bus {
             inbox_max: options.inbox,
             stall_timeout: options.stall_timeout,
             ticked: Instant::now(),
+            requests: Requests::default(),
         })
     }
 
@@ -156,12 +162,17 @@ impl Bus {
 
     /// Subscribes to a topic: everything published from now on, by anyone, nothing from before. Again: no effect.
     pub fn subscribe(&mut self, topic: &str) -> Result<(), TopicError> {
+        self.subscribe_to(users(topic)?, topic, Kind::Messages)
+    }
+
+    /// Subscribes to a topic, and tells its messages under a name.
+    fn subscribe_to(&mut self, topic: &str, told: &str, kind: Kind) -> Result<(), TopicError> {
         if !self.subscribed.contains_key(topic) {
             let live = self.at.subscribe(topic);
             let Live { topic: topic_ref, from, .. } = self.unless_corrupt(live)?;
-            let name: Arc<str> = topic.into();
-            self.names.insert(topic_ref.id.index, Named { topic: topic_ref, name: name.clone(), from });
-            self.subscribed.insert(name, topic_ref);
+            let named = Named { topic: topic_ref, name: told.into(), from, kind };
+            self.names.insert(topic_ref.id.index, named);
+            self.subscribed.insert(topic.into(), topic_ref);
         }
         Ok(())
     }
@@ -202,6 +213,10 @@ impl Bus {
 
     /// Ends the subscription to a topic: no message of it is received any more. False: there was none.
     pub fn unsubscribe(&mut self, topic: &str) -> bool {
+        users(topic).is_ok() && self.unsubscribe_from(topic)
+    }
+
+    fn unsubscribe_from(&mut self, topic: &str) -> bool {
         if self.at.is_forked() {
             return false;
         }
@@ -216,7 +231,7 @@ impl Bus {
     /// Its own messages are taken in meanwhile, up to the option `inbox`. Returns the message's position.
     pub fn publish<T: Serialize + ?Sized>(&mut self, topic: &str, message: &T) -> Result<u64, PublishError> {
         let body = rmp_serde::to_vec_named(message)?;
-        self.publish_waiting(topic, 0, &[&body])
+        self.publish_waiting(users(topic)?, 0, &[&body])
     }
 
     /// Publishes values as MessagePack, all of them or none, with one wake-up, as [`publish`](Self::publish) would one after
@@ -241,12 +256,12 @@ impl Bus {
         message: &T,
     ) -> Result<u64, PublishError> {
         let body = rmp_serde::to_vec_named(message)?;
-        self.publish_once(topic, 0, &[&body])
+        self.publish_once(users(topic)?, 0, &[&body])
     }
 
     /// Publishes bytes as they are. Waits as [`publish`](Self::publish) does.
     pub fn publish_raw(&mut self, topic: &str, bytes: &[u8]) -> Result<u64, PublishError> {
-        self.publish_waiting(topic, FLAG_RAW, &[bytes])
+        self.publish_waiting(users(topic)?, FLAG_RAW, &[bytes])
     }
 
     /// Publishes many bytes as they are, as [`publish_many`](Self::publish_many) does.
@@ -263,7 +278,7 @@ impl Bus {
         if bodies.is_empty() {
             return Ok(None);
         }
-        self.publish_waiting(topic, flags, bodies).map(Some)
+        self.publish_waiting(users(topic)?, flags, bodies).map(Some)
     }
 
     fn publish_once(&mut self, topic: &str, flags: u16, bodies: &[&[u8]]) -> Result<u64, PublishError> {
@@ -426,15 +441,20 @@ impl Bus {
             let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
                 return Ok(false);
             };
-            let most = left.min(TICK.saturating_sub(self.ticked.elapsed()));
-            if !self.at.fall_asleep(most) {
-                self.at.wait(most.min(longest));
-                self.at.rouse();
-                longest = TICK;
-            }
+            self.sleep(left, &mut longest);
             if self.look()? {
                 return Ok(true);
             }
+        }
+    }
+
+    /// Sleeps until there may be something, for at most `left`; the first time not for long.
+    fn sleep(&mut self, left: Duration, longest: &mut Duration) {
+        let most = left.min(TICK.saturating_sub(self.ticked.elapsed()));
+        if !self.at.fall_asleep(most) {
+            self.at.wait(most.min(*longest));
+            self.at.rouse();
+            *longest = TICK;
         }
     }
 
@@ -457,7 +477,9 @@ impl Bus {
         }
         // What was missed is told before what came since, and after what was taken in before.
         if self.at.has_gaps() {
-            let gaps = self.at.take_gaps(next.unwrap_or(u64::MAX));
+            let mut gaps = self.at.take_gaps(next.unwrap_or(u64::MAX));
+            // Who asked learns of it by the time.
+            gaps.retain(|(_, gap)| !gap.topic.starts_with(RESERVED));
             if !gaps.is_empty() {
                 return Err(RecvError::Gap(gaps.into_iter().map(|(_, gap)| gap).collect()));
             }
@@ -467,11 +489,19 @@ impl Bus {
 
     fn tick_and_take_in(&mut self) -> Result<(), RecvError> {
         self.at.consume();
+        self.look_after()?;
+        // Those of nobody who waits: they come late.
+        self.inbox.take_answers();
+        self.take_in()
+    }
+
+    /// Looks after the bus, when it is time.
+    fn look_after(&mut self) -> Result<(), RecvError> {
         if self.ticked.elapsed() >= TICK || self.at.suspects() {
             self.ticked = Instant::now();
             self.at.tick().map_err(|_| RecvError::Corrupt)?;
         }
-        self.take_in()
+        Ok(())
     }
 
     fn take_in(&mut self) -> Result<(), RecvError> {
@@ -493,13 +523,15 @@ impl Bus {
             let id = head.topic;
             let named = names.get(&id.index).filter(|named| named.is_for(head));
             let matched = at.matches(id.index).filter(|matched| matched.topic.id == id);
-            let by_name = named.map(|named| Label { topic: named.name.clone(), pattern: None });
+            let by_name =
+                named.map(|named| Label { topic: named.name.clone(), pattern: None, kind: named.kind });
             let by = matched
                 .into_iter()
                 .flat_map(|matched| matched.by.iter().map(|by| (&matched.name, by.pattern)));
             let by_pattern = by.filter_map(|(name, id)| {
                 let (text, from) = matching.get(&id)?;
-                let label = Label { topic: name.clone(), pattern: Some(text.clone()) };
+                let (topic, pattern) = (name.clone(), Some(text.clone()));
+                let label = Label { topic, pattern, kind: Kind::Messages };
                 (head.position >= *from).then_some(label)
             });
             by_name.into_iter().chain(by_pattern).collect()
@@ -537,6 +569,11 @@ impl Bus {
     pub fn close(mut self) {
         self.at.leave();
     }
+}
+
+/// The topic, if users may name it.
+fn users(topic: &str) -> Result<&str, TopicError> {
+    if topic.starts_with(RESERVED) { Err(TopicError::Reserved) } else { Ok(topic) }
 }
 
 #[cfg(all(test, not(loom)))]

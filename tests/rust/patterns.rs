@@ -83,11 +83,20 @@ fn ending_one_leaves_the_others() {
 
 #[test]
 fn replies_and_faces_are_passed_by() {
-    let mut bus = Bus::open(options()).expect("open");
-    bus.publish("$slabcast/before", &0).expect("publish");
+    let options = options();
+    let mut bus = Bus::open(options.clone()).expect("open");
+    // Requests and answers are what goes there.
+    let mut before = Bus::open(options.clone()).expect("open");
+    before.respond("before").expect("respond");
     bus.psubscribe("*").expect("psubscribe");
     bus.psubscribe("$slabcast/*").expect("psubscribe");
-    for topic in ["$slabcast/before", "$slabcast/after", "$slabcast", "a"] {
+    let mut after = Bus::open(options).expect("open");
+    after.respond("after").expect("respond");
+    for topic in ["before", "after"] {
+        before.request_many(topic, &1, Duration::ZERO).expect("asked");
+        after.request_many(topic, &1, Duration::ZERO).expect("asked");
+    }
+    for topic in ["$slabcast", "a"] {
         bus.publish(topic, &1).expect("publish");
     }
     assert_eq!(next(&mut bus), by("$slabcast", Some("*"), 1));
