@@ -14,6 +14,7 @@ import { mutants as protocol } from './mutants.mjs'
 import { patternRules } from './patterns.mjs'
 import { places } from './places.mjs'
 import { mutants as repairs } from './repairs.mjs'
+import { requests } from './requests.mjs'
 import { spins } from './spin.mjs'
 import { copy, run } from './trial.mjs'
 
@@ -25,6 +26,7 @@ const mutants = [
   ...hostile,
   ...bursts,
   ...census,
+  ...requests,
   ...patternRules,
   ...spins,
   ...protocol,

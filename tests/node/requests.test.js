@@ -553,36 +553,72 @@ for (const how of ['killed', 'unsubscribed']) {
   test(`request(topic, message): those that wait in the outbox are told when the only one asked is ${how}`, async (t) => {
     const name = uniqueName()
     const bus = openBus(t, { name, size: '64kb' })
-    const { file, open } = gate(t)
-    const child = run(
-      t,
-      async ({ say, hear }, name, file) => {
-        const { blockUntilOpen } = require('./gate')
-        const bus = require('slabcast').open({ name, stallTimeout: Number.POSITIVE_INFINITY })
-        const subscription = bus.respond('t', () => 'answered')
-        bus.subscribe('else', () => {})
-        await say('responding')
-        await hear()
-        await say('blocked')
-        blockUntilOpen(file)
-        subscription.unsubscribe()
-        await hear()
-      },
-      name,
-      file,
-    )
-    assert.strictEqual(await child.hear(), 'responding')
-    child.say('block')
-    assert.strictEqual(await child.hear(), 'blocked')
+    const [child, holder] = [gate(t), gate(t)].map(({ file, open }, at) => ({
+      open,
+      process: run(t, at === 0 ? responds : holds, name, file),
+    }))
+    for (const { process } of [child, holder]) {
+      assert.strictEqual(await process.hear(), 'reading')
+      process.say('block')
+      assert.strictEqual(await process.hear(), 'blocked')
+    }
     const message = 'x'.repeat(1000)
     const ask = () => bus.request('t', message, { timeout: Number.POSITIVE_INFINITY })
     const settled = Promise.allSettled(Array.from({ length: 300 }, ask))
     assert.ok(bus.stats().outbox.messages > 0, 'some wait')
-    if (how === 'killed') await child.kill()
-    else open()
+    if (how === 'killed') await child.process.kill()
+    else child.open()
+    // It is gone, and what waits is not yet out.
+    await until(() => bus.stats().members.reading === 2)
+    holder.open()
     for (const { reason } of await settled) assert.strictEqual(reason.code, 'ERR_NO_RESPONDERS')
   })
 }
+
+/** In a child: responds, blocks, and then unsubscribes. */
+async function responds({ say, hear }, name, file) {
+  const { blockUntilOpen } = require('./gate')
+  const bus = require('slabcast').open({ name, stallTimeout: Number.POSITIVE_INFINITY })
+  const subscription = bus.respond('t', () => 'answered')
+  await say('reading')
+  await hear()
+  await say('blocked')
+  blockUntilOpen(file)
+  subscription.unsubscribe()
+  await hear()
+}
+
+/** In a child: holds the slab, and blocks. */
+async function holds({ say, hear }, name, file) {
+  const { blockUntilOpen } = require('./gate')
+  const bus = require('slabcast').open({ name })
+  bus.subscribe('else', () => {})
+  await say('reading')
+  await hear()
+  await say('blocked')
+  blockUntilOpen(file)
+  await hear()
+}
+
+test('request(topic, message): who has unsubscribed is not asked, busy as it may be', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  const { file } = gate(t)
+  const child = run(
+    t,
+    async ({ say }, name, file) => {
+      const { blockUntilOpen } = require('./gate')
+      const bus = require('slabcast').open({ name })
+      bus.respond('t', () => 'answered').unsubscribe()
+      await say('blocked')
+      blockUntilOpen(file)
+    },
+    name,
+    file,
+  )
+  assert.strictEqual(await child.hear(), 'blocked')
+  await assert.rejects(bus.request('t', 1, { timeout: Number.POSITIVE_INFINITY }), NO_RESPONDERS)
+})
 
 test('request(topic, message): close() of who asks rejects with ERR_CLOSED; its other handles wait on', async (t) => {
   const { bus, children, name } = await responders(t, 1)

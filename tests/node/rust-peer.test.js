@@ -56,6 +56,17 @@ test('a Rust program and a Node process exchange values and bytes', { timeout: 6
   assert.equal(meta.publisher.pid, peer.pid)
   assert.equal(meta.sequence, 1)
 
+  // Each asks the other: the Rust program, while it is asked, this one.
+  bus.respond('may-shout', (text) => {
+    if (text === '') throw Object.assign(new RangeError('nothing to shout'), { code: 'E_EMPTY' })
+    return text !== 'quiet'
+  })
+  assert.equal(await bus.request('shout', 'olé'), 'OLÉ')
+  assert.deepEqual(await bus.requestMany('shout', 'x'.repeat(1000)), [{ status: 'fulfilled', value: 'X'.repeat(1000) }])
+  await assert.rejects(bus.request('shout', 'quiet'), { name: 'Error', message: 'not here' })
+  await assert.rejects(bus.request('shout', ''), { name: 'Error', message: 'RangeError: nothing to shout' })
+  await assert.rejects(bus.request('shout', 7), { name: 'Error', message: /not of the type/ })
+
   bus.publish('to-rust', { from: 'ann', text: 'bye', at: 0 })
   const [code] = await once(peer, 'exit')
   assert.equal(code, 0)
