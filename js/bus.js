@@ -11,7 +11,7 @@ const { abortError, invalidArgType, SlabcastError } = require('./errors')
 const { join, leave } = require('./membership')
 const { Loop, Messages } = require('./messages')
 const check = require('./options')
-const { isOf, isReferenced, rethrow, Subscription } = require('./subscription')
+const { end, isOf, isReferenced, past, rethrow, Subscription } = require('./subscription')
 
 /** What is to be watched for an event: see `Watches` in src/layout/member.rs. */
 const WATCHED = { __proto__: null, join: 1, leave: 1, interest: 2 }
@@ -103,8 +103,8 @@ class Bus extends EventEmitter {
   #subscribe(membership, topic, listener, options) {
     const { signal, queue } = options
     const subscription = new Subscription(topic, listener, options, {
-      ended: () => {
-        this.#ended(subscription)
+      ended: (forget) => {
+        this.#ended(subscription, forget)
         queue?.end(this.#lost ?? (signal?.aborted ? abortError(signal) : undefined))
       },
       referenceChanged: (referenced) => this.#holds(referenced ? 1 : -1),
@@ -231,10 +231,13 @@ class Bus extends EventEmitter {
   }
 
   async #close() {
-    for (const subscription of [...this.#subscriptions]) subscription.unsubscribe()
+    const subscriptions = [...this.#subscriptions]
+    for (const subscription of subscriptions) subscription[end](false)
     const membership = this.#membership
     if (!membership) return
     membership.abandon(this.#port, closed())
+    // Called from a listener, perhaps, that is about to return, or to settle: it has handled its message then.
+    if (subscriptions.some((subscription) => subscription[past]?.durable)) await new Promise(setImmediate)
     // The outbox' timer keeps the process alive meanwhile.
     while (!membership.outboxIsEmpty && !this.#lost) {
       await new Promise((resolve) => {
@@ -258,9 +261,9 @@ class Bus extends EventEmitter {
     if (this.#closing) throw closed()
   }
 
-  #ended(subscription) {
+  #ended(subscription, forget) {
     if (!this.#subscriptions.delete(subscription)) return
-    this.#membership.unsubscribe(subscription)
+    this.#membership.unsubscribe(subscription, forget)
     if (subscription[isReferenced]) this.#holds(-1)
   }
 
@@ -296,7 +299,7 @@ class Bus extends EventEmitter {
   /** As with any emitter, an 'error' that nobody listens to is an uncaught exception. */
   #lose(error) {
     this.#lost = error
-    for (const subscription of [...this.#subscriptions]) subscription.unsubscribe()
+    for (const subscription of [...this.#subscriptions]) subscription[end](false)
     if (this.#membership) leave(this.#membership, this.#port)
     this.#membership = undefined
     for (const resolve of this.#waiting.splice(0)) resolve()

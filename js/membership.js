@@ -13,7 +13,7 @@ const { Publishing } = require('./publishing')
 const { Receiving } = require('./receiving')
 const { Requests } = require('./requests')
 const { Responding } = require('./responding')
-const { answers, reads } = require('./subscription')
+const { answers, isReferenced, reads } = require('./subscription')
 
 /** How often, in ms, a member looks after the bus though nobody woke it. */
 const TICK = 1000
@@ -89,9 +89,9 @@ class Membership {
     else this.read(subscription)
   }
 
-  unsubscribe(subscription) {
+  unsubscribe(subscription, forget) {
     if (subscription[answers]) this.#responding.remove(subscription)
-    else this.unread(subscription)
+    else this.unread(subscription, forget)
   }
 
   /** Asks those who respond to a topic. */
@@ -172,9 +172,9 @@ class Membership {
     })
   }
 
-  unread(subscription) {
+  unread(subscription, forget) {
     // A name that nobody here listens to any more is not kept for that.
-    if (this.#receiving.unsubscribe(subscription)) this.#publishing.forgetName(subscription[reads])
+    if (this.#receiving.unsubscribe(subscription, forget)) this.#publishing.forgetName(subscription[reads])
   }
 
   /** Says whether a subscription of `read` counts as one by name to who looks. */
@@ -222,14 +222,26 @@ class Membership {
   }
 
   /** Tells each handle what its own subscriptions to the topic missed: nothing of what came before them. */
-  gap({ topic, from, to }, subscriptions) {
+  gap({ topic, from, to, reason }, subscriptions) {
     for (const handle of this.#handles) {
       let first = Infinity
       for (const { subscription, before } of subscriptions) {
         if (handle.has(subscription)) first = Math.min(first, Math.max(from, before + 1))
       }
-      if (first <= to) handle.gap({ topic, from: first, to, lost: to - first + 1, reason: 'stalled' })
+      if (first <= to) handle.gap({ topic, from: first, to, lost: to - first + 1, reason })
     }
+  }
+
+  /** Tells the handle of a subscription what that missed. */
+  gapOf(subscription, { topic, from, to, reason }) {
+    for (const handle of this.#handles) {
+      if (handle.has(subscription)) handle.gap({ topic, from, to, lost: to - from + 1, reason })
+    }
+  }
+
+  /** Whether a subscription keeps the process alive. */
+  isReferenced(subscription) {
+    return this.#referenced && subscription[isReferenced]
   }
 
   tellNews() {

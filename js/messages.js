@@ -20,6 +20,8 @@ class Loop {
   #error
   /** Somebody who waited was handed a message and has not run since. */
   #isRoused = false
+  /** Told when the next one is taken. */
+  #whenTaken
 
   /**
    * @param {string} topic
@@ -35,6 +37,13 @@ class Loop {
   /** Whether the next message comes too soon: a loop that keeps up must get a chance to run before anything goes. */
   mustWait(length) {
     return this.#isRoused && !this.#inbox.hasRoom(length)
+  }
+
+  /** Whether one more makes no other go. Else who can wait with it is told once one was taken. */
+  canTake(length, whenTaken) {
+    const can = this.#calls.length > 0 || this.#inbox.hasRoom(length)
+    this.#whenTaken = can ? undefined : whenTaken
+    return can
   }
 
   add(parcel) {
@@ -72,7 +81,10 @@ class Loop {
   #take() {
     const missed = this.#inbox.takeMissed()
     if (missed !== undefined) this.#bus.gap({ topic: this.#topic, ...missed, reason: 'overwritten' })
-    return this.#inbox.take()
+    const parcel = this.#inbox.take()
+    this.#whenTaken?.()
+    this.#whenTaken = undefined
+    return parcel
   }
 
   #open(parcel) {

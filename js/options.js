@@ -124,10 +124,34 @@ function abortSignal(name, value) {
   return value
 }
 
+/** As topics are: 1 to 255 bytes of UTF-8. */
+function durableName(value) {
+  if (typeof value !== 'string') throw invalidArgType('options.durable', 'of type string', value)
+  if (value === '' || value.includes('\0') || !value.isWellFormed() || Buffer.byteLength(value) > 255)
+    throw invalidArgValue('options.durable', value, 'must be 1 to 255 bytes of UTF-8 without NUL')
+  return value
+}
+
+/** Where a subscription begins, if not with what is live. */
+function past({ replay, after, durable, once }) {
+  if (durable !== undefined) {
+    const other = Object.entries({ replay, after }).find(([, value]) => value !== undefined)
+    if (other) throw invalidArgValue(`options.${other[0]}`, other[1], 'cannot be used with options.durable')
+    if (once)
+      throw invalidArgValue('options.once', once, 'cannot be used with options.durable: unsubscribing forgets it')
+    return { durable: durableName(durable) }
+  }
+  if (replay === undefined && after === undefined) return undefined
+  if (replay === undefined) return { after: integer('options.after', after, 0, Number.MAX_SAFE_INTEGER) }
+  if (after !== undefined) throw invalidArgValue('options.after', after, 'cannot be used with options.replay')
+  return { replay: integer('options.replay', replay, 0, Number.MAX_SAFE_INTEGER) }
+}
+
 function subscribeOptions(value) {
   const options = object('options', value)
-  notYet(options, ['replay', 'after', 'group', 'durable'])
+  notYet(options, ['group'])
   return {
+    past: past(options),
     echo: boolean('options.echo', options.echo, true),
     once: boolean('options.once', options.once, false),
     raw: boolean('options.raw', options.raw, false),
@@ -140,6 +164,13 @@ function messagesOptions(value) {
   const options = object('options', value)
   const checked = subscribeOptions(value)
   if (checked.once) throw invalidArgValue('options.once', true, 'is not for a loop: leave it after the first message')
+  if (options.durable !== undefined) {
+    throw invalidArgValue(
+      'options.durable',
+      options.durable,
+      'is not for a loop, which does not tell what it has handled: subscribe',
+    )
+  }
   return { ...checked, inbox: bytes('options.inbox', options.inbox ?? DEFAULTS.inbox, 0, Number.MAX_SAFE_INTEGER) }
 }
 

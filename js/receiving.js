@@ -4,11 +4,12 @@
 // dispatch.
 
 const { decode } = require('./codec')
+const { Following } = require('./following')
 const hot = require('./hot')
 const { NOTHING, Parcel } = require('./inbox')
 const { spelled } = require('./inside')
 const { Patterns } = require('./patterns')
-const { deliver, hears, queue, reads, rethrow, wantsMeta, within } = require('./subscription')
+const { deliver, hears, past, queue, reads, rethrow, wantsMeta, within } = require('./subscription')
 
 const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
@@ -37,7 +38,7 @@ class Reading {
 
   replace(subscriptions) {
     this.subscriptions = subscriptions
-    this.queues = subscriptions.map(({ subscription }) => subscription[queue]).filter(Boolean)
+    this.queues = subscriptions.map(({ subscription, following }) => following ?? subscription[queue]).filter(Boolean)
     this.asked = -1
   }
 }
@@ -60,7 +61,8 @@ class Receiving {
   #readers = []
 
   /**
-   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, tellNews: Function }} owner
+   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, gapOf: Function, isReferenced: Function,
+   *   tellNews: Function }} owner
    * @param {number} number the member's, to tell its own messages
    */
   constructor(member, number, hot, owner) {
@@ -75,26 +77,81 @@ class Receiving {
   subscribe(subscription) {
     const name = spelled(subscription[reads])
     let reading = this.#readings.get(name)
-    // From which position on, and the topic's last number before that.
-    let from
-    let before
-    if (reading) {
-      ;({ from, before } = this.#member.subscribeAgain(reading.words))
-    } else {
-      const words = orThrow(this.#member.subscribe(name))
-      ;({ from, before } = words)
-      reading = new Reading(name, words)
+    const begun = this.#begin(subscription, name, reading?.words)
+    if (!reading) {
+      reading = new Reading(name, begun.topic)
       this.#readings.set(name, reading)
-      this.#byIndex[words.index] = reading
+      this.#byIndex[reading.words.index] = reading
       this.arm()
     }
-    reading.replace([...reading.subscriptions, { subscription, from, before }])
+    const entry = { subscription, from: begun.from, before: begun.before }
+    if (subscription[past] !== undefined)
+      entry.following = new Following(subscription, begun, this.#source(reading, entry))
+    reading.replace([...reading.subscriptions, entry])
     return reading.words
   }
 
   psubscribe(subscription) {
     this.#patterns.subscribe(subscription)
     this.arm()
+  }
+
+  /**
+   * Where a subscription begins: `from` that position, after the topic's number `before`; a further one too, to the topic of
+   * `words`.
+   */
+  #begin(subscription, name, words) {
+    if (subscription[past]?.durable !== undefined) return this.#beginDurable(subscription, name)
+    if (subscription[past] !== undefined) {
+      return orThrow(
+        words === undefined
+          ? this.#member.subscribeFrom(name, subscription[past])
+          : this.#member.catchUp(words, subscription[past]),
+      )
+    }
+    if (words !== undefined) return this.#member.subscribeAgain(words)
+    const topic = orThrow(this.#member.subscribe(name))
+    return { topic, from: topic.from, before: topic.before }
+  }
+
+  #beginDurable(subscription, name) {
+    const { durable } = subscription[past]
+    const { following, bookmark, begun } = orThrow(this.#member.subscribeDurable(name, durable))
+    const mark = {
+      begun,
+      begin: (sequence) => this.#member.beginMessage(bookmark, sequence),
+      handle: (sequence) => this.#member.handleMessage(bookmark, sequence),
+      letGo: (forget) => this.#member.letGo(bookmark, forget),
+    }
+    return { ...following, mark }
+  }
+
+  /** What a subscription that follows its topic from its past on goes by. */
+  #source(reading, entry) {
+    const { subscription } = entry
+    return {
+      take: (id) => this.#member.takePast(id),
+      forget: (id) => this.#member.forgetPast(id),
+      open: (parcel) => this.open(parcel),
+      isOwn: (meta) => meta.publisher.member === this.#number,
+      isReferenced: () => this.#owner.isReferenced(subscription),
+      gap: (gap) => this.#owner.gapOf(subscription, gap),
+      catchUp: (after) => {
+        try {
+          const begun = orThrow(this.#member.catchUp(reading.words, { after }))
+          entry.from = begun.from
+          entry.before = begun.before
+          return begun
+        } catch (error) {
+          this.#owner.lose(error)
+          return undefined
+        }
+      },
+      live: () => {
+        entry.following = undefined
+        reading.replace([...reading.subscriptions])
+      },
+    }
   }
 
   /** Armed from now on, so that who has something posts; awake it is so when it falls asleep again. */
@@ -107,8 +164,8 @@ class Receiving {
     return reading === undefined ? [] : reading.subscriptions.map((entry) => entry.subscription)
   }
 
-  /** True: it was the last one to its topic. */
-  unsubscribe(subscription) {
+  /** True: it was the last one to its topic. `forget`: where it stopped, if it is durable. */
+  unsubscribe(subscription, forget) {
     if (subscription.pattern !== undefined) {
       this.#punsubscribe(subscription)
       return false
@@ -116,6 +173,7 @@ class Receiving {
     const name = spelled(subscription[reads])
     const reading = this.#readings.get(name)
     if (!reading) return false
+    reading.subscriptions.find((entry) => entry.subscription === subscription)?.following?.end(forget)
     reading.replace(reading.subscriptions.filter((entry) => entry.subscription !== subscription))
     if (reading.subscriptions.length > 0) return false
     this.#readings.delete(name)
@@ -198,6 +256,8 @@ class Receiving {
 
   close() {
     clearTimeout(this.#again)
+    for (const { subscriptions } of this.#readings.values())
+      for (const { following } of subscriptions) following?.end(false)
   }
 
   /** Drains one batch and hands it out. True: there is more. */
@@ -311,15 +371,16 @@ class Receiving {
     let shared
     let value
     let body
-    for (const { subscription, from } of reading.all) {
-      // From before it subscribed.
-      if (position < from || !subscription[hears](own)) continue
+    for (const { subscription, from, following } of reading.all) {
+      // From before it subscribed. One that follows its topic passes in its turn what it does not hear.
+      if (position < from || (following === undefined && !subscription[hears](own))) continue
+      const waiting = following ?? subscription[queue]
       let about
       if (subscription.pattern !== undefined) about = this.#about(reading, at, subscription.pattern)
-      else if (subscription[wantsMeta]) about = shared ??= this.#about(reading, at)
-      if (subscription[queue] !== undefined) {
+      else if (waiting !== undefined || subscription[wantsMeta]) about = shared ??= this.#about(reading, at)
+      if (waiting !== undefined) {
         body ??= this.#body(at, bytes)
-        subscription[queue].add(new Parcel(body, isRaw || subscription.raw, about))
+        waiting.add(new Parcel(body, isRaw || subscription.raw, about))
         if (this.#owner.closed) return
         continue
       }
@@ -382,7 +443,14 @@ class Receiving {
       const reading = this.#at(index)
       return reading?.name === topic ? reading.all : []
     })
-    for (const [at, gap] of gaps.entries()) this.#owner.gap(gap, whose[at])
+    for (const [at, gap] of gaps.entries()) {
+      // Who is not live yet finds in the slab what is still there, and tells what is not.
+      for (const { following } of whose[at]) following?.fallBehind()
+      this.#owner.gap(
+        gap,
+        whose[at].filter((entry) => entry.following === undefined),
+      )
+    }
   }
 }
 

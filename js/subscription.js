@@ -16,6 +16,8 @@ const queue = Symbol('queue')
 const reads = Symbol('reads')
 const call = Symbol('call')
 const answers = Symbol('answers')
+const past = Symbol('past')
+const end = Symbol('end')
 
 class Subscription {
   #listener
@@ -32,10 +34,11 @@ class Subscription {
   /**
    * @param {string | undefined} topic checked; none with a pattern
    * @param {Function} listener checked
-   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, pattern?: string, queue?: object, reads?: object,
-   *   answers?: boolean }} options checked; not aborted. `queue` takes the messages in the listener's stead, unopened: { add(parcel), mustWait(length) };
+   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, pattern?: string, queue?: object, past?: object,
+   *   reads?: object, answers?: boolean }} options checked; not aborted. `queue` takes the messages in the listener's stead, unopened:
+   *   { add(parcel), mustWait(length), canTake(length, whenTaken) }; `past`: where it begins, { replay }, { after } or { durable };
    *   `reads`: the topic it reads, where that is another than it is named after; `answers`: its listener answers to requests
-   * @param {{ ended: () => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
+   * @param {{ ended: (forget: boolean) => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
    *   begins or ceases to keep the process alive
    */
   constructor(topic, listener, { echo, once, raw, signal, pattern, ...more }, owner) {
@@ -44,6 +47,7 @@ class Subscription {
       [name]: { value, enumerable: true },
       raw: { value: raw, enumerable: true },
       [queue]: { value: more.queue },
+      [past]: { value: more.past },
       [reads]: { value: more.reads ?? topic },
       [answers]: { value: more.answers === true },
     })
@@ -59,13 +63,20 @@ class Subscription {
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  /** Ends it: the listener is not called any more after this returns. Again, or after `close`: no effect. */
+  /**
+   * Ends it: the listener is not called any more after this returns. Where a durable one stopped is forgotten. Again, or after
+   * `close`: no effect.
+   */
   unsubscribe() {
+    this[end](true)
+  }
+
+  [end](forget) {
     if (!this.#active) return
     this.#active = false
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#resource.emitDestroy()
-    this.#owner.ended()
+    this.#owner.ended(forget)
   }
 
   /** Keeps the process alive while it lives (the default). */
@@ -116,15 +127,16 @@ class Subscription {
     return listener(message, meta)
   }
 
-  /** Hands a message over that is for it, `within` its context. */
+  /** Hands a message over that is for it, `within` its context. Returns what the listener does. */
   [deliver](message, meta) {
     if (this.#once) this.unsubscribe()
     const listener = this.#listener
     try {
-      listener(message, meta)
+      return listener(message, meta)
     } catch (error) {
       // From a fresh stack, as an EventEmitter's would be: the other listeners still get the message.
       process.nextTick(rethrow, error)
+      return undefined
     }
   }
 }
@@ -136,6 +148,6 @@ function rethrow(error) {
 }
 
 module.exports = {
-  ...{ answers, call, deliver, hears, isOf, isReferenced, queue, reads, wantsMeta, within },
+  ...{ answers, call, deliver, end, hears, isOf, isReferenced, past, queue, reads, wantsMeta, within },
   ...{ rethrow, Subscription },
 }

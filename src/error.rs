@@ -179,6 +179,56 @@ impl TopicError {
     }
 }
 
+/// Why a subscription with options could not begin. Nothing of it is there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The topic cannot be had.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// An option is outside its limits, or does not go with another.
+    #[error("the option `{option}` must be {expected}")]
+    Option {
+        /// The option's name.
+        option: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A durable subscription of this topic and name is held by a living member, or by this one.
+    #[error(
+        "the durable subscription is in use by member {member} (process {pid}): end that first, or choose another name"
+    )]
+    InUse {
+        /// The number of the member that holds it.
+        member: u32,
+        /// Its process.
+        pid: u32,
+    },
+    /// There are as many durable subscriptions as topics may be.
+    #[error(
+        "the bus keeps {capacity} durable subscriptions, and no more (option `topics`): unsubscribe those nobody needs"
+    )]
+    TooMany {
+        /// The option `topics` of the bus' creator.
+        capacity: u32,
+    },
+    /// A bus has one subscription to a topic.
+    #[error("this bus is subscribed to the topic already: unsubscribe first")]
+    Subscribed,
+}
+
+impl SubscribeError {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SubscribeError::Topic(error) => error.code(),
+            SubscribeError::Option { .. } => "ERR_INVALID_ARG_VALUE",
+            SubscribeError::Subscribed | SubscribeError::InUse { .. } => "ERR_IN_USE",
+            SubscribeError::TooMany { .. } => "ERR_TOO_MANY_TOPICS",
+        }
+    }
+}
+
 /// Why a message was not published. Nothing of it is in the bus.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -311,8 +361,9 @@ fn code<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecvError {
-    /// This bus was too slow and was cut off so that the others could go on. What follows is live again.
-    #[error("{} topics lost messages: this bus was too slow and was cut off", .0.len())]
+    /// Messages were missed: this bus was too slow and was cut off so that the others could go on, or what it asked for of a
+    /// topic's past is gone. What follows goes on after them.
+    #[error("messages were missed: {}", told(.0))]
     Gap(Vec<Gap>),
     /// The segment is not what slabcast writes.
     #[error("the segment is corrupt: end every process of this bus and start anew")]
@@ -341,6 +392,13 @@ impl RecvError {
     }
 }
 
+fn told(gaps: &[Gap]) -> String {
+    let one = |gap: &Gap| {
+        format!("{} of {:?} ({} to {}, {})", gap.lost(), gap.topic, gap.from, gap.to, gap.reason.name())
+    };
+    gaps.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Messages of one topic that were missed: sequences `from` to `to`, both included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
@@ -350,6 +408,31 @@ pub struct Gap {
     pub from: u64,
     /// The last missed.
     pub to: u64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why messages were missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GapReason {
+    /// This thread did not read while others needed the room.
+    Stalled,
+    /// They were asked for and are overwritten by newer ones.
+    Overwritten,
+    /// They were asked for; a full table has made the bus forget the topic since, and number it anew.
+    Forgotten,
+}
+
+impl GapReason {
+    /// As JavaScript tells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GapReason::Stalled => "stalled",
+            GapReason::Overwritten => "overwritten",
+            GapReason::Forgotten => "forgotten",
+        }
+    }
 }
 
 impl Gap {

@@ -19,9 +19,12 @@ mod slab;
 mod sync;
 mod wake;
 
-pub use bus::{Bus, Held, HeldBy, MemberInfo, Message, MessageRef, Options, Stats, TopicInfo, Traffic};
+pub use bus::{
+    Bus, Held, HeldBy, MemberInfo, Message, MessageRef, Options, Stats, SubscribeOptions, TopicInfo, Traffic,
+};
 pub use error::{
-    DecodeError, Gap, HandlerError, OpenError, PublishError, RecvError, RequestError, TopicError,
+    DecodeError, Gap, GapReason, HandlerError, OpenError, PublishError, RecvError, RequestError,
+    SubscribeError, TopicError,
 };
 
 #[cfg(feature = "kill-points")]

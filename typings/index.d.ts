@@ -94,6 +94,32 @@ declare namespace ipc {
     raw?: boolean
     /** Unsubscribes when it fires. Fired already: `subscribe` throws an `AbortError`. */
     signal?: AbortSignal
+    /**
+     * First the last so many messages of the topic that are kept (the slab keeps what is not overwritten yet), or as many as there
+     * are, then live ones: without a hole or a double. A whole number from 0. What is kept is copied at once, a slab at the most,
+     * and delivered a part at a time; what comes meanwhile waits behind it. Such a listener has its messages to itself, decoded
+     * anew. Not with `after`.
+     * @default none: live messages alone
+     */
+    replay?: number
+    /**
+     * As `replay`, with all kept messages whose `meta.sequence` is above this number. What of them is not kept any more is told as
+     * `gap` before the first. A number that is not reached yet, as of an earlier life of the bus: live messages alone. Not with
+     * `replay`.
+     */
+    after?: number
+    /**
+     * Goes on where the subscription of this topic and this name (1 to 255 bytes of UTF-8 without NUL) stopped, in whatever process; the
+     * first time: live. A message is handled when the listener has returned, throwing or not, or its promise has settled, rejected or
+     * not; the next waits for that. Handled ones never come again, others do, and the one that a listener was called for before says
+     * so by `meta.redelivered`.
+     *
+     * One at a time (`ERR_IN_USE`), for the whole bus; who died holds nothing. `close` and death keep the place; `unsubscribe` and
+     * `signal` forget it, and so does the bus when all threads have left it. `close` waits for no promise: to end without that
+     * message coming again, wait for it yourself. It holds nobody back: what the slab has no more is told as `gap`.
+     * Not with `replay`, `after`, `once`, nor for `messages`.
+     */
+    durable?: string
   }
 
   interface MessagesOptions extends Omit<SubscribeOptions, 'once' | 'signal'> {
@@ -160,6 +186,8 @@ declare namespace ipc {
     }
     /** When it was published: ms since 1970. */
     timestamp: number
+    /** Of a durable subscription: a listener was called for it before, and it was not handled. */
+    redelivered?: true
     /** The pattern it was delivered by, of `psubscribe`; whoever subscribed to the topic itself gets none. */
     pattern?: string
   }
@@ -197,9 +225,11 @@ declare namespace ipc {
     lost: number
     /**
      * `'stalled'`: this thread did not read for `stallTimeout` while others needed the room. `'overwritten'`: a loop over
-     * `messages()` did not take them, and there was no room for them in its inbox.
+     * `messages()` did not take them, and there was no room for them in its inbox; or they were asked for, as by `after`, and the slab
+     * has them no more. `'forgotten'`: they were asked for, and a full table of topics has made the bus forget the topic since, and
+     * number it anew from above: of these numbers some may never have been this topic's.
      */
-    reason: 'stalled' | 'overwritten'
+    reason: 'stalled' | 'overwritten' | 'forgotten'
   }
 
   /** A topic, as it stands. */
@@ -397,7 +427,8 @@ declare namespace ipc {
      * Live when it returns: everything published after that by anyone, nothing from before. The listener is never called
      * inside `publish`. Each call is a subscription, also with the same listener.
      * @throws `ERR_INVALID_TOPIC`, `ERR_TOO_MANY_TOPICS`, `ERR_NO_SPACE`, `ERR_TIMEOUT` (the registry is held by a stopped
-     *   process), `ERR_IN_USE` (two buses bear the name), `ERR_SYSTEM` or the system's own code, `ERR_CLOSED`, `AbortError`.
+     *   process), `ERR_IN_USE` (two buses bear the name; or the durable subscription is held by a living thread), `ERR_SYSTEM` or
+     *   the system's own code, `ERR_CLOSED`, `AbortError`.
      *   `ERR_CORRUPT`: the bus is lost.
      */
     subscribe<Name extends NameOf<Topics>>(
@@ -584,8 +615,10 @@ declare namespace ipc {
     readonly path?: string
     /** Of `ERR_INVALID_TOPIC`, `ERR_NO_RESPONDERS`, and of `ERR_TIMEOUT` of a request. */
     readonly topic?: string
-    /** Of `ERR_IN_USE`: one of the processes that use the bus, where it can be told. */
+    /** Of `ERR_IN_USE`: one of the processes that use the bus, where it can be told, or the one that holds a durable subscription. */
     readonly pid?: number
+    /** Of `ERR_IN_USE`: the member that holds a durable subscription. */
+    readonly member?: number
   }
 
   interface SlabcastErrorConstructor {

@@ -15,7 +15,7 @@ use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::spin::Spin;
 use super::stats::{Counters, Stats};
-use crate::error::{Gap, OpenError, TopicError};
+use crate::error::{Gap, GapReason, OpenError, TopicError};
 use crate::layout::{Corrupt, MemberState, NAME_MAX, Watches};
 use crate::registry::{MakeError, TopicId, hash_bits, name_hash};
 use crate::segment::{Generation, Place};
@@ -70,6 +70,7 @@ pub(super) struct Missed {
     pub from: u64,
     pub to: u64,
     pub position: u64,
+    pub reason: GapReason,
 }
 
 /// A live subscription of this thread to a topic: messages from `from` on are its.
@@ -78,7 +79,6 @@ pub(crate) struct Live {
     pub topic: TopicRef,
     pub from: u64,
     /// The topic's last number before it.
-    #[cfg_attr(not(feature = "node"), expect(dead_code))] // the Rust face tells gaps by topic
     pub before: u64,
 }
 
@@ -198,7 +198,12 @@ impl Attachment {
     }
 
     /// Under the registry lock. True: it was not there before. Who `waits` must not wait for itself.
-    fn find_or_make(&mut self, name: &[u8], hash: u64, waits: bool) -> Result<(TopicId, bool), TopicError> {
+    pub(super) fn find_or_make(
+        &mut self,
+        name: &[u8],
+        hash: u64,
+        waits: bool,
+    ) -> Result<(TopicId, bool), TopicError> {
         self.settle_table()?;
         let topics = self.shared.topics();
         let known = topics.find_locked(name, hash)?;
@@ -252,7 +257,7 @@ impl Attachment {
 
     /// The registry, or an entry of the table, is not to be had at this moment. A publisher in flight that still looks at an
     /// entry needs nanoseconds, unless it was stopped; those with patterns that have not read on are woken.
-    fn may_try_again(&mut self, start: Instant, wait: Duration) -> bool {
+    pub(super) fn may_try_again(&mut self, start: Instant, wait: Duration) -> bool {
         self.wake_matchers();
         let again = start.elapsed() < wait;
         if again {
@@ -263,15 +268,35 @@ impl Attachment {
 
     fn try_subscribe(&mut self, name: &[u8], hash: u64, wait: Duration) -> Result<Live, TopicError> {
         let shared = self.shared.clone();
-        let parts = shared.parts();
         self.inspect()?;
         let guard = shared.lock_registry(wait)?;
         let (id, made) = self.find_or_make(name, hash, true)?;
         step("subscribe: topic there");
-        let topic = TopicRef { id, hash: hash_bits(hash) };
+        let (live, is_news) = self.begin_reading(TopicRef { id, hash: hash_bits(hash) });
+        drop(guard);
+        self.tell_watchers(made, is_news);
+        Ok(live)
+    }
+
+    /// Who watches what appears, and who watches interest.
+    pub(super) fn tell_watchers(&mut self, made: bool, is_news: bool) {
+        let shared = self.shared.clone();
+        if made {
+            self.fanout.post_watchers(&shared.parts(), &shared.place, Watches::PATTERNS);
+        }
+        if is_news {
+            self.fanout.post_watchers(&shared.parts(), &shared.place, Watches::INTEREST);
+        }
+    }
+
+    /// Under the registry lock: begins to read a topic. True: who watches interest is to be posted to.
+    pub(super) fn begin_reading(&mut self, topic: TopicRef) -> (Live, bool) {
         self.read();
         // To patterns it may be new, and theirs from its first message on.
         self.notice();
+        let shared = self.shared.clone();
+        let parts = shared.parts();
+        let id = topic.id;
         let (topics, me) = (shared.topics(), self.publisher.index);
         self.owed.retain(|owed| *owed != id);
         // It may still stand there from a subscription before: this one is named once it has begun.
@@ -282,14 +307,7 @@ impl Attachment {
         let (from, before) = self.reader.begin(&parts, &mut self.interest, id);
         step("subscribe: begun");
         let began = topics.set_named(id, me, true);
-        drop(guard);
-        if made {
-            self.fanout.post_watchers(&parts, &shared.place, Watches::PATTERNS);
-        }
-        if began || ended {
-            self.fanout.post_watchers(&parts, &shared.place, Watches::INTEREST);
-        }
-        Ok(Live { topic, from, before })
+        (Live { topic, from, before }, began || ended)
     }
 
     /// Begins to read, if it does not yet, or not any more.
@@ -305,7 +323,6 @@ impl Attachment {
     }
 
     /// Where a further subscription of this thread to a topic it reads begins, and the topic's last number before that.
-    #[cfg(feature = "node")]
     pub fn subscribe_again(&self, topic: TopicRef) -> (u64, u64) {
         let parts = self.shared.parts();
         let from = parts.tail.load(Acquire);
@@ -381,7 +398,7 @@ impl Attachment {
         }
     }
 
-    fn rejoin(&mut self) {
+    pub(super) fn rejoin(&mut self) {
         let shared = self.shared.clone();
         let parts = shared.parts();
         self.reader.join(&parts);
@@ -392,7 +409,14 @@ impl Attachment {
         self.counters.gaps += gaps.len() as u64;
         let lost = gaps.iter().map(|(_, from, to)| to - from + 1);
         self.counters.lost = lost.fold(self.counters.lost, u64::saturating_add);
-        self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed { topic, from, to, position }));
+        let reason = GapReason::Stalled;
+        self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed {
+            topic,
+            from,
+            to,
+            position,
+            reason,
+        }));
     }
 
     /// What was missed, in the order in which it was noticed; to be told before what was drained since.
@@ -407,7 +431,9 @@ impl Attachment {
             None => self.topic_name(topic).unwrap_or_default(),
         };
         Vec::into_iter(gaps)
-            .map(|Missed { topic, from, to, .. }| (topic, Gap { topic: name(topic), from, to }))
+            .map(|Missed { topic, from, to, reason, .. }| {
+                (topic, Gap { topic: name(topic), from, to, reason })
+            })
             .collect()
     }
 
@@ -537,7 +563,7 @@ impl Drop for Attachment {
     }
 }
 
-fn check_topic(name: &[u8]) -> Result<(), TopicError> {
+pub(super) fn check_topic(name: &[u8]) -> Result<(), TopicError> {
     if (1..=NAME_MAX).contains(&name.len()) && !name.contains(&0) {
         return Ok(());
     }

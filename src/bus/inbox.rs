@@ -5,6 +5,7 @@ use super::attachment::TopicRef;
 use super::envelope;
 use super::message::{Message, MessageRef, Request};
 use super::reader::{Drained, Head, Sink};
+use super::replay::Kept;
 use crate::registry::TopicId;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -107,6 +108,13 @@ impl Inbox {
         Some(batch.entries[batch.next].head.position)
     }
 
+    /// Where the next message stands, if it comes by its topic's name.
+    pub fn head(&self) -> Option<&Head> {
+        let batch = self.batches.front()?;
+        let entry = batch.entries.get(batch.next)?;
+        batch.labels[entry.label].pattern.is_none().then_some(&entry.head)
+    }
+
     /// Takes in what a drain finds of these topics.
     pub fn take_in(&mut self, names: &Names, drain: impl FnOnce(&mut Taking<'_>) -> Drained) -> Drained {
         self.recycle();
@@ -145,6 +153,23 @@ impl Inbox {
         } else {
             self.bytes += bytes;
             self.batches.push_back(std::mem::take(&mut self.spare));
+        }
+    }
+
+    /// Takes in what was kept of a topic's past, as a batch of its own.
+    pub fn put(&mut self, name: &Arc<str>, past: impl IntoIterator<Item = Kept>) {
+        let mut batch = Batch {
+            labels: vec![Label { topic: name.clone(), pattern: None, kind: Kind::Messages }],
+            ..Batch::default()
+        };
+        for Kept { head, body } in past {
+            batch.entries.push(Entry { head, label: 0, start: batch.used, request: None });
+            batch.buffer.extend_from_slice(&body);
+            batch.used += body.len();
+        }
+        if !batch.entries.is_empty() {
+            self.bytes += batch.used;
+            self.batches.push_back(batch);
         }
     }
 

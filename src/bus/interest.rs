@@ -97,6 +97,14 @@ impl Interest {
         }
     }
 
+    /// The topic's last number before its beginning at `from` is another than was thought; unless it had begun before.
+    pub fn correct(&mut self, topic: TopicId, from: u64, before: u64) {
+        let wanted = &mut self.exact[topic.index as usize];
+        if wanted.from == from {
+            wanted.last = before;
+        }
+    }
+
     /// True: it is not wanted any more, for no reason.
     pub fn remove(&mut self, topic: TopicId, hash: u16, reason: Reason) -> bool {
         if !self.has(topic) {

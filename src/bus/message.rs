@@ -6,6 +6,9 @@ use crate::layout::FLAG_RAW;
 use serde::de::{Deserialize, DeserializeOwned};
 use std::sync::Arc;
 
+/// Beside a frame's own flags, in a copy alone: it was handed out before.
+pub(super) const REDELIVERED: u16 = 1 << 15;
+
 /// A message as it was published, with where it stands.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -118,6 +121,10 @@ macro_rules! tells_its_head {
         /// The process that published it.
         pub fn publisher_pid(&self) -> u32 {
             self.head.pid
+        }
+        /// Whether a durable subscription was handed it before and did not say that it had handled it.
+        pub fn is_redelivered(&self) -> bool {
+            self.head.flags & REDELIVERED != 0
         }
         /// When it was published, in ms since 1970.
         pub fn timestamp(&self) -> u64 {

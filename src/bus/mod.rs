@@ -8,10 +8,12 @@ mod attachment;
 mod care;
 mod census;
 mod clock;
+mod durable;
 mod envelope;
 mod failures;
 mod fanout;
 mod files;
+mod following;
 mod glob;
 mod held;
 mod inbox;
@@ -27,17 +29,20 @@ mod patterns;
 mod publisher;
 mod publishing;
 mod reader;
+mod replay;
 mod requests;
 mod shared;
 mod spin;
 mod stall;
 mod stats;
+mod subscribing;
 
 pub use census::{MemberInfo, TopicInfo};
 pub use held::{Held, HeldBy};
 pub use message::{Message, MessageRef};
 pub use options::Options;
 pub use stats::{Stats, Traffic};
+pub use subscribing::SubscribeOptions;
 
 #[cfg(feature = "node")]
 pub(crate) use asking::{ask_topic, reply_topic};
@@ -45,6 +50,8 @@ pub(crate) use asking::{ask_topic, reply_topic};
 pub(crate) use attachment::{Attachment, Live, TICK, TopicRef};
 #[cfg(not(feature = "node"))]
 use attachment::{Attachment, Live, TICK, TopicRef};
+#[cfg(feature = "node")]
+pub(crate) use durable::{Durable, Mark};
 #[cfg(feature = "node")]
 pub(crate) use glob::Glob;
 #[cfg(feature = "node")]
@@ -56,6 +63,8 @@ use publisher::Refused;
 pub(crate) use reader::Drained;
 #[cfg(any(feature = "node", fuzzing, test))]
 pub(crate) use reader::{Head, Sink};
+#[cfg(feature = "node")]
+pub(crate) use replay::{History, Kept, Past};
 /// What models, property tests and fuzz targets run by hand.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod inside {
@@ -73,11 +82,14 @@ pub(crate) mod inside {
     pub(crate) use super::publisher::{Publication, Publisher, Refused};
     pub(crate) use super::reader::{Reader, cut_off};
     #[cfg(loom)]
+    pub(crate) use super::replay::{History, Past, history};
+    #[cfg(loom)]
     pub(crate) use super::spin::Spin;
     #[cfg(not(loom))]
     pub(crate) use super::stall::Stall;
 }
 
+use self::subscribing::Durables;
 use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
 #[cfg(feature = "node")]
@@ -134,6 +146,7 @@ pub struct Bus {
     stall_timeout: Option<Duration>,
     ticked: Instant,
     requests: Requests,
+    durables: Durables,
 }
 
 impl Bus {
@@ -152,6 +165,7 @@ impl Bus {
             stall_timeout: options.stall_timeout,
             ticked: Instant::now(),
             requests: Requests::default(),
+            durables: Durables::default(),
         })
     }
 
@@ -169,12 +183,20 @@ impl Bus {
     fn subscribe_to(&mut self, topic: &str, told: &str, kind: Kind) -> Result<(), TopicError> {
         if !self.subscribed.contains_key(topic) {
             let live = self.at.subscribe(topic);
-            let Live { topic: topic_ref, from, .. } = self.unless_corrupt(live)?;
-            let named = Named { topic: topic_ref, name: told.into(), from, kind };
-            self.names.insert(topic_ref.id.index, named);
-            self.subscribed.insert(topic.into(), topic_ref);
+            let live = self.unless_corrupt(live)?;
+            self.know(topic, told, kind, live);
         }
         Ok(())
+    }
+
+    /// Takes a topic that was subscribed to among those whose messages are received.
+    fn know(&mut self, topic: &str, told: &str, kind: Kind, live: Live) -> Arc<str> {
+        let Live { topic: topic_ref, from, .. } = live;
+        let name: Arc<str> = told.into();
+        let named = Named { topic: topic_ref, name: name.clone(), from, kind };
+        self.names.insert(topic_ref.id.index, named);
+        self.subscribed.insert(topic.into(), topic_ref);
+        name
     }
 
     /// Subscribes to all topics that a pattern matches, those there are and those that appear: everything published from now on,
@@ -221,6 +243,7 @@ impl Bus {
             return false;
         }
         let Some(topic_ref) = self.subscribed.remove(topic) else { return false };
+        self.forget_durable(topic_ref.id);
         self.at.unsubscribe(topic_ref);
         self.names.remove(&topic_ref.id.index);
         self.inbox.forget(topic_ref.id);
@@ -464,6 +487,7 @@ impl Bus {
         if self.at.is_forked() {
             return Err(RecvError::Forked);
         }
+        self.handled();
         let mut next = self.inbox.position();
         if next.is_none() {
             self.tick_and_take_in().inspect_err(|_| self.at.leave())?;
@@ -484,6 +508,7 @@ impl Bus {
                 return Err(RecvError::Gap(gaps.into_iter().map(|(_, gap)| gap).collect()));
             }
         }
+        self.begin_durable();
         Ok(next.is_some())
     }
 

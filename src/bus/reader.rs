@@ -343,7 +343,7 @@ impl Reader {
     }
 }
 
-fn head(frame: Frame<'_>, topic: TopicId) -> Head {
+pub(super) fn head(frame: Frame<'_>, topic: TopicId) -> Head {
     Head {
         topic,
         position: frame.position(),

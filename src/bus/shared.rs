@@ -8,10 +8,10 @@ use super::inspection::{Inspection, is_possible};
 use crate::error::OpenError;
 use crate::layout::{Corrupt, Identity, MemberState, Parts, Watches};
 use crate::reap::reap;
-use crate::registry::{AttachError, Newcomer, TopicId, Topics, attach, detach, in_use, moved};
+use crate::registry::{AttachError, Bookmarks, Newcomer, TopicId, Topics, attach, detach, in_use, moved};
 use crate::segment::{
-    Generation, Guard, LockError, Place, Presence, RegistryLock, Round, Segment, Witness, anyone_lives,
-    is_alive, remove_bus, unlink_memory,
+    Generation, Guard, LockError, Place, Presence, RegistryLock, Round, Segment, SegmentError, Witness,
+    anyone_lives, is_alive, remove_bus, unlink_memory,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
@@ -92,6 +92,13 @@ impl Shared {
             parts: self.segment.parts(),
             capacity: self.segment.sizes().topics,
         }
+    }
+
+    /// Where durable subscriptions go on. Those that are reserved by now can be touched.
+    pub fn bookmarks(&self) -> Result<Bookmarks<'_>, SegmentError> {
+        self.segment.ensure_bookmarks()?;
+        let (all, keys) = self.segment.bookmarks();
+        Ok(Bookmarks { table: &self.segment.header().bookmarks, buckets: self.segment.marks(), all, keys })
     }
 
     pub(super) fn attach(&self, guard: &Guard, thread: u32) -> Result<Membership, OpenError> {

@@ -1,6 +1,6 @@
 //! Where the sections of a segment lie, computed from its four sizes and checked.
 
-use super::{Header, LOG_LEN, MEMBERS_MAX, Member, Name, Topic};
+use super::{BOOKMARK_BUCKETS, Bookmark, BookmarkKey, Header, LOG_LEN, MEMBERS_MAX, Member, Name, Topic};
 use crate::sync::BLOCK;
 use std::mem::size_of;
 
@@ -30,9 +30,12 @@ pub(crate) struct Geometry {
     pub buckets: usize,
     pub ring: usize,
     pub slab: usize,
+    pub marks: usize,
     pub topics: usize,
     pub rows: usize,
     pub names: usize,
+    pub bookmarks: usize,
+    pub keys: usize,
     pub total: usize,
 }
 
@@ -68,9 +71,12 @@ impl Geometry {
             buckets: section(each(topics.next_power_of_two() as u64, 4)?)?,
             ring: section(each(slab_bytes / BLOCK as u64, 8)?)?,
             slab: section(each(slab_bytes, 1)?)?,
+            marks: section(BOOKMARK_BUCKETS * 4)?,
             topics: section(each(topics as u64, size_of::<Topic>())?)?,
             rows: section(each(topics as u64, 2 * row_words(members) * 8)?)?,
             names: section(each(topics as u64, size_of::<Name>())?)?,
+            bookmarks: section(each(topics as u64, size_of::<Bookmark>())?)?,
+            keys: section(each(topics as u64, size_of::<BookmarkKey>())?)?,
             total: at,
         })
     }

@@ -1,5 +1,6 @@
 //! The segment's first lines: what it is, and the words all members share.
 
+use super::BookmarkTable;
 use crate::sync::{AtomicU32, AtomicU64, Line};
 
 /// `Identity::state`: members may attach.
@@ -19,6 +20,8 @@ pub(crate) struct Header {
     pub tail: Line<AtomicU64>,
     /// Changed under the registry lock only.
     pub registry: Registry,
+    /// Changed under the registry lock, but for a hint.
+    pub bookmarks: Line<BookmarkTable>,
 }
 
 #[derive(Debug, Default)]

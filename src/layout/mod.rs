@@ -2,25 +2,29 @@
 //!
 //! ```text
 //!            offset                       bytes (default sizes)   reserved
-//! header     0                            512                     at creation
+//! header     0                            576                     at creation
 //! log        geometry.log                 8 Ki                    at creation    ids of the topics made last, and of those whose
 //!                                                                                interest changed last
 //! members    geometry.members             256 x 256               at creation
 //! buckets    geometry.buckets             131072 x 4              at creation    name hash -> first topic
 //! ring       geometry.ring                262144 x 8              at creation    one slot per message
 //! slab       geometry.slab                16 Mi                   at creation    frames, in blocks of 64
+//! marks      geometry.marks               4096 x 4                at creation    key hash -> first bookmark
 //! topics     geometry.topics              131072 x 64             as they appear, 512 at a time
 //! rows       geometry.rows                131072 x 64             with their topics: bitmaps of who is posted to, who is
 //!                                                                                subscribed by name
 //! names      geometry.names               131072 x 256            with their topics
 //! ```
+//! bookmarks  geometry.bookmarks           131072 x 64             as they appear, 64 at a time: where durable subscriptions go on
+//! keys       geometry.keys                131072 x 512            with their bookmarks: topic, NUL, name
 //!
-//! Each section begins on a page of its own. The three sections at the end are sparse: their memory is
-//! reserved in step with `header.topics_reserved`, and nothing beyond that number may be touched.
+//! Each section begins on a page of its own. The sections at the end are sparse: their memory is reserved in step with
+//! `header.registry.topics_reserved`, or `header.bookmarks.reserved`, and nothing beyond that number may be touched.
 //!
 //! Who writes what is said at each field. [`LAYOUT_VERSION`], the picture, the size asserts and the golden
 //! test below change together.
 
+mod bookmark;
 mod frame;
 mod geometry;
 mod header;
@@ -29,6 +33,7 @@ mod parts;
 mod slot;
 mod topic;
 
+pub(crate) use bookmark::{BOOKMARK_BUCKETS, Bookmark, BookmarkKey, BookmarkTable, KEY_MAX};
 pub(crate) use frame::{FLAG_RAW, Frame, FrameFields, frame_bytes};
 pub(crate) use geometry::{Geometry, SLAB_POSITION_MAX, Sizes};
 pub(crate) use header::{Header, Label, SEGMENT_CLOSED, SEGMENT_OPEN};
@@ -72,10 +77,11 @@ mod golden {
         assert_eq!(offset_of!(SegmentIdentity, layout_version), 8);
         assert_eq!(offset_of!(SegmentIdentity, state), 12);
         assert_eq!((Label::BYTES, offset_of!(SegmentIdentity, place)), (24, 16));
-        assert_eq!((size_of::<Header>(), align_of::<Header>()), (512, 64));
+        assert_eq!((size_of::<Header>(), align_of::<Header>()), (576, 64));
         assert_eq!(offset_of!(Header, alloc), 64);
         assert_eq!(offset_of!(Header, tail), 128);
         assert_eq!(offset_of!(Header, registry), 192);
+        assert_eq!(offset_of!(Header, bookmarks), 512);
         assert_eq!((size_of::<Member>(), align_of::<Member>()), (256, 64));
         assert_eq!(offset_of!(Member, reading), 64);
         assert_eq!(offset_of!(Member, sleeping), 128);
@@ -84,13 +90,16 @@ mod golden {
         assert_eq!(offset_of!(Topic, sequence), 8);
         assert_eq!(offset_of!(Topic, last), 16);
         assert_eq!((offset_of!(Topic, base), offset_of!(Topic, time_ms)), (48, 56));
-        assert_eq!(size_of::<Name>(), 256);
+        assert_eq!((size_of::<Bookmark>(), align_of::<Bookmark>()), (64, 64));
+        assert_eq!((offset_of!(Bookmark, handled), offset_of!(Bookmark, begun)), (8, 16));
+        assert_eq!((size_of::<Name>(), size_of::<BookmarkKey>()), (256, 512));
         let g =
             Geometry::new(Sizes { slab_bytes: 16 << 20, max_message: 8 << 20, topics: 131072, members: 256 });
         let g = g.expect("the default sizes");
         assert_eq!(
-            [g.log, g.members, g.buckets, g.ring, g.slab, g.topics, g.rows, g.names, g.total],
-            [4096, 12288, 77824, 602112, 2699264, 19476480, 27865088, 36253696, 69808128]
+            [g.log, g.members, g.buckets, g.ring, g.slab, g.marks, g.topics, g.rows, g.names],
+            [4096, 12288, 77824, 602112, 2699264, 19476480, 19492864, 27881472, 36270080]
         );
+        assert_eq!([g.bookmarks, g.keys, g.total], [69824512, 78213120, 145321984]);
     }
 }

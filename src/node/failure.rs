@@ -1,6 +1,6 @@
 //! An error on its way to JavaScript, which makes a SlabcastError of it: code, sentence, and the facts as fields.
 
-use crate::error::{OpenError, TopicError};
+use crate::error::{OpenError, SubscribeError, TopicError};
 use napi_derive::napi;
 
 #[napi(object)]
@@ -17,7 +17,9 @@ pub struct Failure {
     pub found_version: Option<u32>,
     pub own_version: Option<u32>,
     pub capacity: Option<u32>,
-    /// A process that uses the bus.
+    /// A member that holds what was asked for.
+    pub member: Option<u32>,
+    /// A process that uses the bus, or holds what was asked for.
     pub pid: Option<u32>,
     /// Of ERR_SYSTEM: the system's own number.
     pub errno: Option<i32>,
@@ -48,6 +50,20 @@ impl From<OpenError> for Box<Failure> {
             OpenError::Os { error, .. } => Failure { errno: error.raw_os_error(), ..failure },
             OpenError::Corrupt(_) | OpenError::Busy(_) => failure,
         })
+    }
+}
+
+impl From<SubscribeError> for Failure {
+    fn from(error: SubscribeError) -> Self {
+        let failure = Failure { code: error.code().into(), message: error.to_string(), ..Failure::default() };
+        match error {
+            SubscribeError::Topic(error) => error.into(),
+            SubscribeError::InUse { member, pid } => {
+                Failure { member: Some(member), pid: Some(pid), ..failure }
+            }
+            SubscribeError::TooMany { capacity } => Failure { capacity: Some(capacity), ..failure },
+            SubscribeError::Option { .. } | SubscribeError::Subscribed => failure,
+        }
     }
 }
 

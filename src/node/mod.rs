@@ -7,6 +7,7 @@ mod arrays;
 mod census;
 mod ending;
 mod failure;
+mod following;
 mod hot;
 mod listener;
 mod pump;
@@ -20,6 +21,7 @@ use crate::error::{Gap, TopicError};
 use crate::registry::TopicId;
 use census::{MemberWords, NewsWords, TopicInfoWords};
 use failure::Failure;
+use following::Pasts;
 use hot::Hot;
 use napi::bindgen_prelude::{Either, Function, Object, Unknown};
 use napi::{Env, JsValue};
@@ -87,6 +89,7 @@ pub struct GapWords {
     pub index: u32,
     pub from: f64,
     pub to: f64,
+    pub reason: String,
 }
 
 #[napi(object)]
@@ -103,6 +106,7 @@ pub struct Facts {
 pub struct Member {
     hot: Rc<RefCell<Hot>>,
     wakeup: Rc<dyn Wakeup>,
+    pasts: RefCell<Pasts>,
 }
 
 #[napi]
@@ -152,7 +156,7 @@ impl Member {
         // SAFETY: called from JavaScript, with functions it passed.
         #[allow(unsafe_code)]
         let wakeup = unsafe { wakeup::start(env, by_thread, fd, on_wake.raw(), defer, on_closed) };
-        Ok(Member { hot, wakeup: wakeup.map_err(Failure::system)? })
+        Ok(Member { hot, wakeup: wakeup.map_err(Failure::system)?, pasts: RefCell::default() })
     }
 
     #[napi(catch_unwind)]
@@ -267,6 +271,7 @@ impl Member {
             index: id.index,
             from: gap.from as f64,
             to: gap.to as f64,
+            reason: gap.reason.name().into(),
         };
         gaps.into_iter().map(words).collect()
     }
@@ -375,6 +380,7 @@ impl Member {
     pub fn close(&mut self, env: Env) {
         // First: nobody polls the descriptor any more that leaving closes.
         self.wakeup.close();
+        self.pasts.take();
         let mut hot = self.hot.borrow_mut();
         hot.leave();
         // SAFETY: a call of the environment, and the bus was just left.

@@ -2,11 +2,13 @@
 //! does so under the registry lock; lookups are lock-free.
 
 mod appeared;
+mod bookmarks;
 mod log;
 mod members;
 mod subscribers;
 mod topics;
 
+pub(crate) use bookmarks::{Bookmarks, NoBookmark, bookmark_key};
 pub(crate) use members::{AttachError, Newcomer, attach, detach, in_use, moved};
 pub(crate) use topics::{MakeError, Topics, hash_bits, name_hash};
 

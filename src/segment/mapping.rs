@@ -5,8 +5,8 @@
 use super::place::{Place, PlaceError};
 use super::witness::Round;
 use crate::layout::{
-    Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Member, MemberState, Name, Parts, SEGMENT_CLOSED,
-    SEGMENT_OPEN, Sizes, Topic, TopicTable,
+    BOOKMARK_BUCKETS, Bookmark, BookmarkKey, Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Member,
+    MemberState, Name, Parts, SEGMENT_CLOSED, SEGMENT_OPEN, Sizes, Topic, TopicTable,
 };
 use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering, step};
 use Ordering::{Acquire, Relaxed, Release};
@@ -17,6 +17,7 @@ use shared_memory::{Shmem, ShmemConf, ShmemError};
 
 /// Topic entries whose memory is reserved at once.
 const TOPICS_AT_ONCE: u32 = 512;
+const BOOKMARKS_AT_ONCE: u32 = 64;
 
 pub(crate) struct Segment {
     shmem: Shmem,
@@ -25,6 +26,8 @@ pub(crate) struct Segment {
     geometry: Geometry,
     /// Topic entries whose memory this process knows to be there, whatever the header says.
     known: AtomicU32,
+    /// The same of bookmarks.
+    known_bookmarks: AtomicU32,
 }
 
 // SAFETY: the mapping is shared memory made of atomics; `Shmem` is not Send only because it holds its pointer.
@@ -71,7 +74,8 @@ impl Segment {
         reserve(&memory, id, 0, geometry.topics)?;
         step("create: reserved");
         shmem.set_owner(false);
-        let segment = Segment { shmem, memory, geometry, known: AtomicU32::new(0) };
+        let segment =
+            Segment { shmem, memory, geometry, known: AtomicU32::new(0), known_bookmarks: AtomicU32::new(0) };
         let built = segment.build(place);
         if built.is_err() {
             Segment::unlink(id);
@@ -127,7 +131,8 @@ impl Segment {
         if geometry.total != shmem.len() {
             return Err(SegmentError::Corrupt("its sizes"));
         }
-        let segment = Segment { shmem, memory, geometry, known: AtomicU32::new(0) };
+        let segment =
+            Segment { shmem, memory, geometry, known: AtomicU32::new(0), known_bookmarks: AtomicU32::new(0) };
         segment.ensure_topics()?;
         Ok(segment)
     }
@@ -187,11 +192,49 @@ impl Segment {
         for (section, each) in
             [(g.topics, size_of::<Topic>()), (g.rows, 2 * g.row_words() * 8), (g.names, size_of::<Name>())]
         {
-            let start = section + from as usize * each;
-            reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
-            step("memory: reserved");
+            self.reserve_in(section, each, from, to)?;
         }
         Ok(())
+    }
+
+    fn reserve_in(&self, section: usize, each: usize, from: u32, to: u32) -> Result<(), SegmentError> {
+        let start = section + from as usize * each;
+        reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
+        step("memory: reserved");
+        Ok(())
+    }
+
+    /// Reserves memory for the next bookmarks. Under the registry lock.
+    pub fn reserve_bookmarks(&self) -> Result<(), SegmentError> {
+        let reserved = &self.header().bookmarks.reserved;
+        let from = reserved.load(Relaxed);
+        let to = from.saturating_add(BOOKMARKS_AT_ONCE).min(self.geometry.sizes.topics);
+        if from >= to {
+            return Err(SegmentError::Corrupt("its number of bookmarks"));
+        }
+        self.reserve_bookmark_entries(from, to)?;
+        reserved.store(to, Release);
+        step("memory: told of bookmarks");
+        Ok(())
+    }
+
+    /// As `ensure_topics`, of bookmarks.
+    pub fn ensure_bookmarks(&self) -> Result<(), SegmentError> {
+        let known = self.known_bookmarks.load(Acquire);
+        let reserved = self.header().bookmarks.reserved.load(Acquire);
+        if !(known..=self.geometry.sizes.topics).contains(&reserved) {
+            return Err(SegmentError::Corrupt("its number of bookmarks"));
+        }
+        if reserved > known {
+            self.reserve_bookmark_entries(known, reserved)?;
+            self.known_bookmarks.store(reserved, Release);
+        }
+        Ok(())
+    }
+
+    fn reserve_bookmark_entries(&self, from: u32, to: u32) -> Result<(), SegmentError> {
+        self.reserve_in(self.geometry.bookmarks, size_of::<Bookmark>(), from, to)?;
+        self.reserve_in(self.geometry.keys, size_of::<BookmarkKey>(), from, to)
     }
 
     pub fn is_open(&self) -> bool {
@@ -254,6 +297,16 @@ impl Segment {
     /// As many as topics; those not reserved must not be touched.
     pub fn names(&self) -> &[Name] {
         self.section(self.geometry.names, self.geometry.sizes.topics as usize)
+    }
+
+    /// Heads of the chains of bookmarks.
+    pub fn marks(&self) -> &[AtomicU32] {
+        self.section(self.geometry.marks, BOOKMARK_BUCKETS)
+    }
+    /// As many as topics; those not reserved must not be touched.
+    pub fn bookmarks(&self) -> (&[Bookmark], &[BookmarkKey]) {
+        let count = self.geometry.sizes.topics as usize;
+        (self.section(self.geometry.bookmarks, count), self.section(self.geometry.keys, count))
     }
 
     #[cfg(any(fuzzing, all(test, not(loom))))]

@@ -123,6 +123,15 @@ impl Actor {
                 Err(error) => format!("error {}", error.code()),
             },
             "punsubscribe" => format!("{}", self.member().bus.punsubscribe(ALL)),
+            "subscribe-past" => match self.member().subscribe_past(number(1)) {
+                Ok(()) => "subscribed".into(),
+                Err(error) => format!("error {}", error.code()),
+            },
+            "subscribe-durable" => match self.member().subscribe_durable(number(1)) {
+                Ok(()) => "subscribed".into(),
+                Err(error) => format!("error {}", error.code()),
+            },
+            "take" => self.member().take(number(1) as usize),
             "unsubscribe" => format!("{}", self.member().bus.unsubscribe(&name_of(number(1)))),
             "publish" => self.publish(number(1), number(2), words.get(3).map_or(1, |_| number(3))),
             "publish-many" => {

@@ -1,7 +1,7 @@
 //! One member of the bus as every process of this suite has it: what it publishes can be told from all else, and what it
 //! receives is looked at to the last byte and kept.
 
-use slabcast::{Bus, Gap, Options, RecvError, TopicError};
+use slabcast::{Bus, Gap, Options, RecvError, SubscribeError, SubscribeOptions, TopicError};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -76,6 +76,28 @@ impl Member {
 
     pub fn subscribe(&mut self, topic: u32) -> Result<(), TopicError> {
         self.bus.subscribe(&name_of(topic))
+    }
+
+    /// From the first message that is kept.
+    pub fn subscribe_past(&mut self, topic: u32) -> Result<(), SubscribeError> {
+        self.bus.subscribe_with(&name_of(topic), SubscribeOptions { after: Some(0), ..Default::default() })
+    }
+
+    /// Under a name that is the same for all.
+    pub fn subscribe_durable(&mut self, topic: u32) -> Result<(), SubscribeError> {
+        let options = SubscribeOptions { durable: Some("d".into()), ..Default::default() };
+        self.bus.subscribe_with(&name_of(topic), options)
+    }
+
+    /// Waits for so many messages and handles them: their numbers, with a ! behind what came before.
+    pub fn take(&mut self, count: usize) -> String {
+        let one = |_| {
+            let message = self.bus.recv().expect("recv");
+            format!("{}{}", message.sequence(), if message.is_redelivered() { "!" } else { "" })
+        };
+        let taken: Vec<String> = (0..count).map(one).collect();
+        self.bus.handled();
+        taken.join(" ")
     }
 
     pub fn follow_all(&mut self) {

@@ -72,6 +72,10 @@ macro_rules! atomic {
                 self.watch.store();
                 self.word.compare_exchange(current, new, success, failure)
             }
+            pub fn fetch_add(&self, more: $value, order: Ordering) -> $value {
+                self.watch.store();
+                self.word.fetch_add(more, order)
+            }
             pub fn fetch_or(&self, bits: $value, order: Ordering) -> $value {
                 self.watch.store();
                 self.word.fetch_or(bits, order)

@@ -8,5 +8,6 @@ mod help;
 mod order;
 mod patterns;
 mod reading;
+mod replay;
 mod sleep;
 mod topics;

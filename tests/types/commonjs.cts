@@ -117,6 +117,13 @@ bus.publish('news', 'x', { raw: true })
 bus.subscribe('weather', () => {})
 // @ts-expect-error not a listener
 bus.subscribe('news', 'listener')
+bus.subscribe('news', () => {}, { replay: 10 })
+bus.subscribe('news', () => {}, { after: 41 })
+// @ts-expect-error not a number
+bus.subscribe('news', () => {}, { after: '41' })
+bus.subscribe('news', (_message, { redelivered }) => void (redelivered satisfies true | undefined), { durable: 'mail' })
+// @ts-expect-error not a name
+bus.subscribe('news', () => {}, { durable: 1 })
 // @ts-expect-error no such option
 bus.subscribe('news', () => {}, { ekko: true })
 // @ts-expect-error no such mode
@@ -133,6 +140,7 @@ subscription.unref().ref().unsubscribe()
 ipc.unsubscribe('anything')
 ipc.on('drain', () => sent)
 ipc.on('gap', ({ topic, from, to, lost, reason }) => [topic, from + to + lost, reason])
+ipc.on('gap', ({ reason }) => reason satisfies 'stalled' | 'overwritten' | 'forgotten')
 // @ts-expect-error a gap has no such field
 ipc.on('gap', ({ nothing }) => nothing)
 const { held, slab, outbox }: ipc.Stats = ipc.stats()

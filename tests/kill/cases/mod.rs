@@ -1,6 +1,7 @@
 //! The cases, by what the victim is doing. The name of a point says where; one of a kind stands for each circumstance in
 //! which a point is passed.
 
+mod durable;
 mod frozen;
 mod membership;
 mod places;
@@ -23,6 +24,7 @@ pub fn all() -> Vec<Case> {
         repairs::cases(),
         vanished::cases(),
         frozen::cases(),
+        durable::cases(),
     ];
     rooms.into_iter().flatten().collect()
 }

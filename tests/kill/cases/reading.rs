@@ -1,6 +1,6 @@
 //! Deaths while reading: joining, draining, falling asleep, ending a subscription.
 
-use super::{amid, death};
+use super::{amid, death, time};
 use crate::scenes::Around::{Asleep, Traffic};
 use crate::scenes::{Scene, a_reader_is_cut_off, the_cutter_dies};
 use crate::suite::Case;
@@ -29,6 +29,10 @@ pub fn cases() -> Vec<Case> {
     for point in ["subscribe: topic there", "subscribe: subscribed", "subscribe: begun"] {
         cases.push(amid(point, "a known topic", Traffic, vec![death(0, "open", "subscribe 1")]));
         cases.push(amid(point, "a new topic", Traffic, vec![death(0, READER, "subscribe 20")]));
+    }
+    for (point, nth) in [("replay: begun", 0), ("replay: copied", 0), ("replay: copied", 5)] {
+        let when = format!("a topic that is published to, {}", time(nth));
+        cases.push(amid(point, when, Traffic, vec![death(nth, "open; publish 1 100 8", "subscribe-past 1")]));
     }
     for point in ["unsubscribe: stopped", "unsubscribe: forgotten"] {
         cases.push(amid(point, "one of three", Traffic, vec![death(0, READER, "unsubscribe 1")]));

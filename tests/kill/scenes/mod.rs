@@ -10,9 +10,9 @@ pub use alone::Rescue;
 pub use amid::Around;
 pub use frozen::{Ending, Holds};
 pub use told::{
-    a_leaver_without_the_lock, a_reader_is_cut_off, an_opener_holds_the_lock_of_a_bus_that_goes,
-    an_opener_waits_for_the_last_leaver, its_place_is_taken_while_it_leaves, nobody_gets_the_lock,
-    posted_to_and_not_drained, the_cutter_dies,
+    DurableDeath, a_durable_subscriber_dies, a_leaver_without_the_lock, a_reader_is_cut_off,
+    an_opener_holds_the_lock_of_a_bus_that_goes, an_opener_waits_for_the_last_leaver,
+    its_place_is_taken_while_it_leaves, nobody_gets_the_lock, posted_to_and_not_drained, the_cutter_dies,
 };
 
 pub use vanished::files_are_put_back;

@@ -2,7 +2,7 @@
 
 use super::amid::{Around, begin};
 use super::frozen::{Ending, end, release};
-use super::{all_is_well, alone, dies_at, stops_at, victim};
+use super::{all_is_well, alone, dies_at, lines, stops_at, victim};
 use crate::member::{Got, TRAFFIC, name_of};
 use crate::stage::{Fate, Person, Stage};
 use rustix::process::Signal;
@@ -236,4 +236,59 @@ pub fn an_opener_holds_the_lock_of_a_bus_that_goes(stage: &mut Stage, point: &st
 fn answered_well(stage: &mut Stage, person: &mut Person) {
     let Fate::Answered(answer) = stage.fate(person) else { panic!("{} ended", person.id) };
     assert!(!answer.starts_with("error"), "{answer}");
+}
+
+/// A durable subscriber dies while it begins, reads or ends, and another goes on where it was: with `expected`, of messages with
+/// the numbers 1 to 3, of which the first `read` came before it was told to do what it dies of.
+pub fn a_durable_subscriber_dies(stage: &mut Stage, point: &str, dies: &DurableDeath) {
+    open_all(stage);
+    stage.all_neighbours("follow");
+    let mut people = Vec::new();
+    for (id, &(point, does)) in (20..).zip(dies.others) {
+        let mut other = victim(stage, id, "open");
+        match point {
+            Some(point) => dies_at(stage, &mut other, point, 0, does),
+            None => {
+                for line in lines(does) {
+                    stage.does(&mut other, line);
+                }
+                stage.does(&mut other, "leave");
+            }
+        }
+        people.push(other);
+    }
+    let mut dead = victim(stage, 11, dies.before);
+    for _ in 0..3 {
+        stage.keeper().publish(1, 64);
+    }
+    dies_at(stage, &mut dead, point, dies.nth, dies.does);
+    let mut heir = victim(stage, 12, "open");
+    stage.does(&mut heir, "subscribe-durable 1");
+    // What lies between is asked for as well, so that nothing is passed that comes by mistake.
+    stage.keeper().publish(1, 64);
+    let count = dies.expected.split(' ').count();
+    assert_eq!(stage.does(&mut heir, &format!("take {count}")), dies.expected);
+    stage.does(&mut heir, "leave");
+    // Its place is kept.
+    let mut next = victim(stage, 13, "open");
+    stage.does(&mut next, "subscribe-durable 1");
+    stage.keeper().publish(1, 64);
+    assert_eq!(stage.does(&mut next, "take 1"), "5");
+    stage.does(&mut next, "leave");
+    stage.all_neighbours("traffic");
+    stage.goes_on();
+    people.extend([dead, heir, next]);
+    let delivered = vec![Some(0); people.len()];
+    all_is_well(stage, &mut people, &delivered);
+}
+
+/// How a durable subscriber comes to its end.
+pub struct DurableDeath {
+    /// Who did what before: died at a point of it, or left.
+    pub others: &'static [(Option<&'static str>, &'static str)],
+    pub before: &'static str,
+    pub does: &'static str,
+    pub nth: u32,
+    /// What the next one is handed.
+    pub expected: &'static str,
 }
