@@ -42,7 +42,13 @@ const checks = [
     woken,
   ],
   ['who leaves does not count as moved', 'src/bus/shared.rs', '            moved(header);\n', '', woken],
-  ['who subscribes posts to nobody', attachment, '        if began || ended {\n', '        if false {\n', woken],
+  [
+    'who subscribes posts to nobody',
+    attachment,
+    '(Live { topic, from, before }, began || ended)',
+    '(Live { topic, from, before }, false)',
+    woken,
+  ],
   ['a drain does not say that there are news', 'src/node/hot.rs', ' + attachment.has_news() as u32 * NEWS', '', woken],
   ['one that was reaped has not moved', 'src/reap.rs', '    moved(topics.header);\n', '', woken],
   [

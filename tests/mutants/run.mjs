@@ -14,6 +14,7 @@ import { mutants as protocol } from './mutants.mjs'
 import { patternRules } from './patterns.mjs'
 import { places } from './places.mjs'
 import { mutants as repairs } from './repairs.mjs'
+import { durables, pasts } from './replay.mjs'
 import { requests } from './requests.mjs'
 import { spins } from './spin.mjs'
 import { copy, run } from './trial.mjs'
@@ -28,6 +29,8 @@ const mutants = [
   ...census,
   ...requests,
   ...patternRules,
+  ...pasts,
+  ...durables,
   ...spins,
   ...protocol,
 ]
