@@ -61,3 +61,58 @@ test('every file that package.json names exists', () => {
 test('the sub-path package.json can be required, as tools do', () => {
   assert.equal(require('slabcast/package.json').name, 'slabcast')
 })
+
+/** The rows of docs/api.md: what each is called, and the tests it names. */
+function rows() {
+  const rows = []
+  for (const line of read('docs/api.md').split('\n')) {
+    const cells = line.split(/(?<!\\)\|/).map((cell) => cell.trim())
+    if (cells.length !== 5 || /^-+$/.test(cells[1]) || cells[3] === 'shown by') continue
+    const tests = [...cells[3].matchAll(/`([\w/-]+\.test\.js)`((?: \*(?:[^*]+)\*,?)*)/g)]
+    rows.push({
+      name: cells[1],
+      tests: tests.map(([, file, titles]) => ({
+        file: file.includes('/') ? `tests/${file}` : `tests/node/${file}`,
+        titles: [...titles.matchAll(/\*([^*]+)\*/g)].map((title) => title[1].trim()),
+      })),
+    })
+  }
+  return rows
+}
+
+test('each row of docs/api.md names tests that exist', () => {
+  assert.ok(rows().length > 40)
+  for (const { name, tests } of rows()) {
+    assert.ok(tests.length > 0, `${name} is shown by no test`)
+    for (const { file, titles } of tests) {
+      const text = read(file)
+      for (const title of titles)
+        assert.ok(/test\(/.test(text) && text.includes(title), `${file} has no "${title}", of ${name}`)
+    }
+  }
+})
+
+test('what the typings promise of a bus stands in docs/api.md, and is there', () => {
+  const typings = read('typings/index.d.ts')
+  const body = (name) => new RegExp(`interface ${name}\\b[^{]*{([\\s\\S]*?)\\n  }`).exec(typings)[1]
+  const members = (name) => new Set([...body(name).matchAll(/^ {4}(\w+)\??[(:<]/gm)].map((match) => match[1]))
+  const told = rows()
+    .map(({ name }) => name)
+    .join('\n')
+  const isTold = (name) => assert.match(told, new RegExp(`\`${name}[\`(]|, \`${name}`), `docs/api.md has no ${name}`)
+  const bus = require('slabcast').open({ name: `agreement-${process.pid}`, size: '64kb' })
+  try {
+    const methods = members('Bus')
+    for (const name of methods) {
+      isTold(name)
+      assert.equal(typeof bus[name], 'function', `a bus has no ${name}()`)
+    }
+    const own = Object.getOwnPropertyNames(Object.getPrototypeOf(bus))
+    const emitters = Object.getOwnPropertyNames(require('node:events').prototype)
+    for (const name of own) assert.ok(methods.has(name) || emitters.includes(name), `${name}() is not in the typings`)
+  } finally {
+    bus.close()
+  }
+  for (const options of ['OpenOptions', 'SubscribeOptions', 'BusEvents'])
+    for (const name of members(options)) isTold(name)
+})
