@@ -48,7 +48,17 @@ fn check(parts: &Parts<'_>, listener: &Listener, found: &History, began: u64) {
 /// The slab is full of the past; what is published then lies over it.
 #[test]
 fn one_subscribes_from_the_past_while_another_publishes_over_it() {
-    explore("replay, overwritten", 2, || {
+    check_overwritten("replay, overwritten", false);
+}
+
+/// Only the header of the oldest is gone.
+#[test]
+fn one_subscribes_from_the_past_while_another_publishes_over_its_first_block() {
+    check_overwritten("replay, a block overwritten", true);
+}
+
+fn check_overwritten(what: &str, bare: bool) {
+    explore(what, 2, move || {
         let heap = Arc::new(Heap::new(4, 2, 1).with_topics());
         let parts = heap.parts();
         let mut publisher = publisher_with_room(&parts, 0);
@@ -57,7 +67,7 @@ fn one_subscribes_from_the_past_while_another_publishes_over_it() {
         }
         let theirs = heap.clone();
         let thread = spawn(1, move || {
-            let _ = publish(&mut publisher, &theirs.parts(), topic(0), 3, false);
+            let _ = publish(&mut publisher, &theirs.parts(), topic(0), 3, bare);
         });
         let (mut listener, found) = subscribe_from_the_first(&parts, 1);
         thread.join().expect("the publisher");

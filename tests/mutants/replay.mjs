@@ -3,6 +3,7 @@
 const replay = 'src/bus/replay.rs'
 const following = 'js/following.js'
 const over = 'model::replay::one_subscribes_from_the_past_while_another_publishes_over_it'
+const overBlock = 'model::replay::one_subscribes_from_the_past_while_another_publishes_over_its_first_block'
 const cutOff = 'model::replay::one_is_cut_off_while_it_subscribes_from_the_past'
 const unit = (test) => `bus::replay::tests::${test}`
 const node = (test) => `node::tests/node/replay.test.js::${test}`
@@ -22,7 +23,7 @@ const checks = [
     replay,
     'at.saturating_add(slab)\n',
     'at.saturating_add(slab + BLOCK as u64)\n',
-    over,
+    overBlock,
   ],
   ['the past goes on past where it is live', replay, 'if link.head.position < from {', 'if true {', over],
   [

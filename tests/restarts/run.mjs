@@ -94,6 +94,7 @@ export async function restarts(count, seed) {
   await live({ life: count, kind: 'last', count: Number.POSITIVE_INFINITY, isAsync: false, last: published })
   await expect(subscriber, 'ended')
   publisher.say('leave')
+  await expect(standby, 'ready')
   for (const child of [subscriber, standby]) child.say('leave')
   const { wrong, seen } = judge(readFileSync(notes, 'utf8'), published)
   if (wrong.length === 0) rmSync(folder, { recursive: true })
