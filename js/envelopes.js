@@ -41,6 +41,21 @@ function described(thrown) {
   }
 }
 
+/** Characters of each text of a description that did not fit as it was. */
+const SHORT = 200
+
+/** A description that takes less: the beginnings of its texts, and no stack; undefined: it is as short as one gets. */
+function shortened({ stack, ...rest }) {
+  let isShorter = stack !== undefined
+  const shorter = {}
+  for (const [key, value] of Object.entries(rest)) {
+    const isLong = typeof value === 'string' && value.length > SHORT
+    isShorter ||= isLong
+    shorter[key] = isLong ? `${value.slice(0, SHORT - 3)}...`.toWellFormed() : value
+  }
+  return isShorter ? shorter : undefined
+}
+
 /** The error of a handler in another thread, as one of this. */
 function revived(described) {
   const { name, message, code, stack } = Object(described)
@@ -51,4 +66,4 @@ function revived(described) {
   return error
 }
 
-module.exports = { COUNT, described, ERROR, isEnvelope, revived, VALUE, wrapped }
+module.exports = { COUNT, described, ERROR, isEnvelope, revived, shortened, VALUE, wrapped }

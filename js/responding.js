@@ -3,7 +3,7 @@
 // The answering half of request and respond: the handlers of this thread, and what becomes of their values and errors.
 
 const { encode } = require('./codec')
-const { COUNT, described, ERROR, isEnvelope, VALUE, wrapped } = require('./envelopes')
+const { COUNT, described, ERROR, isEnvelope, shortened, VALUE, wrapped } = require('./envelopes')
 const { askTopic, Insides, replyTopic } = require('./inside')
 const { call, hears, Subscription, within } = require('./subscription')
 
@@ -133,7 +133,9 @@ class Responding {
       this.#owner.publishInside(handle, to, wrapped(id, kind, encode(value, this.#maxMessage)))
     } catch (error) {
       if (this.#owner.closed) return
+      const shorter = kind === ERROR && error.code === 'ERR_MESSAGE_TOO_LARGE' ? shortened(value) : undefined
       if (kind === VALUE) this.#say(handle, to, id, ERROR, described(error))
+      else if (shorter !== undefined) this.#say(handle, to, id, ERROR, shorter)
       else {
         process.emitWarning(`An answer could not be sent, and who asked waits for it in vain: ${error.message}`, {
           type: 'SlabcastWarning',

@@ -183,6 +183,27 @@ test('request(topic, message): an answer that cannot be sent is told as the erro
   await assert.rejects(bus.request('t', 2), { code: 'ERR_NOT_SERIALIZABLE' })
 })
 
+test('request(topic, message): an error too large to be sent comes with its name, its code and the beginning of its message', async (t) => {
+  const bus = openBus(t)
+  const long = 'x'.repeat(600_000)
+  const thrown = [new RangeError(long), Object.assign(new Error('short'), { stack: long }), { name: long, code: long }]
+  thrown[0].code = 'E_LONG'
+  bus.respond('t', (at) => {
+    throw thrown[at]
+  })
+  const told = await Promise.all(thrown.map((_, at) => bus.request('t', at).catch((error) => error)))
+  const seen = told.map(({ name, message, code }) => ({
+    name: name.slice(0, 10),
+    message: message.slice(0, 10),
+    code: code?.slice(0, 10),
+  }))
+  assert.deepStrictEqual(seen, [
+    { name: 'RangeError', message: 'xxxxxxxxxx', code: 'E_LONG' },
+    { name: 'Error', message: 'short', code: undefined },
+    { name: 'xxxxxxxxxx', message: '[object Ob', code: 'xxxxxxxxxx' },
+  ])
+})
+
 test('request(topic, message): ERR_NO_RESPONDERS at once when nobody responds, or nobody does any more', async (t) => {
   const { bus, children } = await responders(t, 1)
   bus.subscribe('nobody', () => assert.fail('it is no responder'))
