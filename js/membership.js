@@ -177,6 +177,11 @@ class Membership {
     if (this.#receiving.unsubscribe(subscription, forget)) this.#publishing.forgetName(subscription[reads])
   }
 
+  /** From where on one that joins a subscription of `read` now is its. */
+  beginning(subscription) {
+    return this.#receiving.beginning(subscription)
+  }
+
   /** Says whether a subscription of `read` counts as one by name to who looks. */
   setNamed(subscription, on, wait) {
     this.#orLose(() => this.#receiving.setNamed(subscription, on, wait))
@@ -225,10 +230,15 @@ class Membership {
   gap({ topic, from, to, reason }, subscriptions) {
     for (const handle of this.#handles) {
       let first = Infinity
+      let name = topic
       for (const { subscription, before } of subscriptions) {
-        if (handle.has(subscription)) first = Math.min(first, Math.max(from, before + 1))
+        // Requests are missed by who responds, and under the name it knows.
+        const asked = this.#responding.missedBy(handle, subscription)
+        if (asked !== undefined) name = subscription.topic
+        else if (!handle.has(subscription)) continue
+        first = Math.min(first, Math.max(from, before + 1, (asked ?? 0) + 1))
       }
-      if (first <= to) handle.gap({ topic, from: first, to, lost: to - first + 1, reason })
+      if (first <= to) handle.gap({ topic: name, from: first, to, lost: to - first + 1, reason })
     }
   }
 

@@ -217,6 +217,11 @@ class Receiving {
     this.#member.postSelf()
   }
 
+  /** From which position on one that joins a subscription now is its, and the topic's last number before that. */
+  beginning(subscription) {
+    return this.#member.subscribeAgain(this.#readings.get(spelled(subscription[reads])).words)
+  }
+
   /** Says whether a subscription counts as one by name to who looks; throws if the registry is not to be had within `wait` ms. */
   setNamed(subscription, on, wait) {
     const { words } = this.#readings.get(spelled(subscription[reads]))

@@ -15,7 +15,7 @@ const [LOCK_WAIT, SHORT_WAIT, LATER] = [5000, 2, 50]
 
 /** The handlers of one topic. */
 class Desk {
-  /** { subscription, handle, from } of each. */
+  /** { subscription, handle, from, before } of each. */
   handlers = []
   /** Set while nobody who asks finds it any more: which closing it is. */
   closing
@@ -38,7 +38,7 @@ class Responding {
   #replies
 
   /**
-   * @param {object} owner `read` and `unread` begin and end a subscription, `setNamed` says whether who looks finds it;
+   * @param {object} owner `read` and `unread` begin and end a subscription, `beginning` is where one begins that joins it, `setNamed` says whether who looks finds it;
    *   `publishInside` takes bytes; `whenRead` acts once what is in the bus by now, up to `position`, was handed out here
    */
   constructor({ member, maxMessage, topics }, owner) {
@@ -51,8 +51,10 @@ class Responding {
   /** Adds a handler: what is asked from now on is its. */
   add(handle, subscription) {
     const { topic } = subscription
-    const from = this.#owner.position()
+    let from = this.#owner.position()
+    let before = 0
     let desk = this.#desks.get(topic)
+    if (desk !== undefined) ({ from, before } = this.#owner.beginning(desk.reading))
     if (desk === undefined) {
       desk = new Desk(topic, this.#hear)
       this.#owner.read(desk.reading)
@@ -62,7 +64,15 @@ class Responding {
       desk.closing = undefined
     }
     desk.handle = handle
-    desk.handlers = [...desk.handlers, { subscription, handle, from }]
+    desk.handlers = [...desk.handlers, { subscription, handle, from, before }]
+  }
+
+  /** The last number before a handle's first handler of what `reading` reads; undefined: it has none. */
+  missedBy(handle, reading) {
+    const desk = this.#desks.get(reading.topic)
+    if (desk?.reading !== reading) return undefined
+    const befores = desk.handlers.filter((handler) => handler.handle === handle).map(({ before }) => before)
+    return befores.length > 0 ? Math.min(...befores) : undefined
   }
 
   remove(subscription) {

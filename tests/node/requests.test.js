@@ -596,6 +596,51 @@ for (const how of ['killed', 'unsubscribed']) {
   })
 }
 
+test("respond(topic, handler): 'gap' tells who responds, and nobody else, what requests it missed", async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name, size: '256kb', stallTimeout: 50 })
+  const child = run(
+    t,
+    async ({ say, hear, until }, name) => {
+      const bus = require('slabcast').open({ name })
+      const other = require('slabcast').open({ name })
+      const gaps = []
+      const others = []
+      bus.on('gap', (gap) => gaps.push(gap))
+      other.on('gap', (gap) => others.push(gap))
+      let last = 0
+      bus.respond('t', (_, meta) => {
+        last = meta.sequence
+      })
+      await say('responding')
+      await hear()
+      await say('stuck')
+      const view = new Int32Array(new SharedArrayBuffer(4))
+      Atomics.wait(view, 0, 0, 1500)
+      await until(() => gaps.length > 0)
+      await say({ gaps, others, last })
+      await hear()
+    },
+    name,
+  )
+  await child.hear()
+  await bus.request('t', 'first')
+  child.say('stop')
+  assert.strictEqual(await child.hear(), 'stuck')
+  const asked = Array.from({ length: 50 }, () =>
+    bus.request('t', 'x'.repeat(20_000), { timeout: 10_000 }).catch(() => {}),
+  )
+  const { gaps, others, last } = await child.hear()
+  assert.strictEqual(gaps[0].topic, 't')
+  assert.strictEqual(gaps[0].reason, 'stalled')
+  assert.ok(gaps[0].from > 1, 'nothing that it answered to')
+  assert.strictEqual(gaps[0].lost, gaps[0].to - gaps[0].from + 1)
+  assert.ok(last < gaps[0].from || last > gaps[0].to)
+  assert.deepStrictEqual(others, [])
+  await child.kill()
+  await Promise.all(asked)
+})
+
 /** In a child: responds, blocks, and then unsubscribes. */
 async function responds({ say, hear }, name, file) {
   const { blockUntilOpen } = require('./gate')
