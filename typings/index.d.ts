@@ -492,7 +492,8 @@ declare namespace ipc {
     /**
      * Answers to the requests of a topic from now on: with what the handler returns, its promise gives, or it throws. Subscribers of
      * the topic do not see requests, responders do not see messages; `unsubscribe(topic)` leaves them. After the subscription has
-     * ended, and before the bus is closed, what was begun is still answered.
+     * ended, and before the bus is closed, what was begun is still answered. Requests that a thread missed are told by `'gap'`, under
+     * this topic; who asked gets the others' answers, or `ERR_TIMEOUT`.
      * @throws as `subscribe`
      */
     respond<Name extends NameOf<Topics>>(

@@ -617,8 +617,12 @@ test("respond(topic, handler): 'gap' tells who responds, and nobody else, what r
       await say('stuck')
       const view = new Int32Array(new SharedArrayBuffer(4))
       Atomics.wait(view, 0, 0, 1500)
+      const late = require('slabcast').open({ name })
+      const lates = []
+      late.on('gap', (gap) => lates.push(gap))
+      late.respond('t', () => {})
       await until(() => gaps.length > 0)
-      await say({ gaps, others, last })
+      await say({ gaps, others, lates, last })
       await hear()
     },
     name,
@@ -630,13 +634,17 @@ test("respond(topic, handler): 'gap' tells who responds, and nobody else, what r
   const asked = Array.from({ length: 50 }, () =>
     bus.request('t', 'x'.repeat(20_000), { timeout: 10_000 }).catch(() => {}),
   )
-  const { gaps, others, last } = await child.hear()
+  const { gaps, others, lates, last } = await child.hear()
   assert.strictEqual(gaps[0].topic, 't')
   assert.strictEqual(gaps[0].reason, 'stalled')
   assert.ok(gaps[0].from > 1, 'nothing that it answered to')
   assert.strictEqual(gaps[0].lost, gaps[0].to - gaps[0].from + 1)
   assert.ok(last < gaps[0].from || last > gaps[0].to)
   assert.deepStrictEqual(others, [])
+  assert.ok(
+    lates.every(({ from }) => from > gaps[0].from),
+    'who came later missed nothing from before',
+  )
   await child.kill()
   await Promise.all(asked)
 })
