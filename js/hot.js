@@ -9,7 +9,7 @@ const { outOfRange, SlabcastError } = require('./errors')
 const PUBLISHED = 0
 const FULL = 1
 const MOVED = 2
-/** Results of drain. */
+/** Results of drain and take. */
 const ALL = 0
 const MORE = 1
 /** Of all of them, and of tick and relieve, which otherwise tell 1 (something was done or found) or 0. */
@@ -17,7 +17,9 @@ const CORRUPT = 3
 const CLOSED = 4
 
 /** Places in the registers. */
-const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, TOLD, NOTE] = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, TOLD, NOTE, ROW, WOKE] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+]
 /** Bits of what is to be told: gaps, what else has changed, and that entries of matched topics went to others. */
 const GAPS = 1
 const NEWS = 2
@@ -56,8 +58,17 @@ class Hot {
 
   /** Drains into other bytes, once. */
   drainInto(bytes) {
+    return this.#into(bytes, this.calls.drain)
+  }
+
+  /** The same of a message of a group. */
+  takeInto(bytes) {
+    return this.#into(bytes, this.calls.take)
+  }
+
+  #into(bytes, read) {
     this.calls.share(undefined, undefined, bytes, undefined)
-    const status = this.calls.drain()
+    const status = read()
     this.calls.share(undefined, undefined, this.bytes, undefined)
     return status
   }
@@ -97,7 +108,7 @@ function orThrow(result) {
 
 module.exports = {
   ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CORRUPT, CLOSED },
-  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, NOTE, SUSPECTS, POSTS_DUE },
+  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, NOTE, SUSPECTS, POSTS_DUE, ROW, WOKE },
   ...{ META, AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME },
   ...{ FLAG_RAW, Hot, failed, orThrow },
 }

@@ -242,6 +242,13 @@ class Membership {
     }
   }
 
+  /** Tells the handle of one of a group's subscriptions what its members missed together. */
+  gapOfGroup({ topic, group, from, to }, subscription) {
+    for (const handle of this.#handles) {
+      if (handle.has(subscription)) handle.gap({ topic, group, from, to, lost: to - from + 1, reason: 'stalled' })
+    }
+  }
+
   /** Tells the handle of a subscription what that missed. */
   gapOf(subscription, { topic, from, to, reason }) {
     for (const handle of this.#handles) {

@@ -147,12 +147,40 @@ function past({ replay, after, durable, once }) {
   return { replay: integer('options.replay', replay, 0, Number.MAX_SAFE_INTEGER) }
 }
 
+/** As a topic's name, but for what is reserved. */
+function groupName(value) {
+  if (typeof value !== 'string') throw invalidArgType('options.group', 'of type string', value)
+  const length = Buffer.byteLength(value)
+  if (length < 1 || length > 255) {
+    throw invalidArgValue('options.group', value, `has ${length} bytes of UTF-8: 1 to 255 are allowed`)
+  }
+  if (value.includes('\0')) throw invalidArgValue('options.group', value, 'contains NUL')
+  if (!value.isWellFormed()) {
+    throw invalidArgValue('options.group', value, 'contains a lone surrogate, which UTF-8 cannot carry')
+  }
+  return value
+}
+
 function subscribeOptions(value) {
   const options = object('options', value)
-  notYet(options, ['group'])
+  const group = options.group === undefined ? undefined : groupName(options.group)
+  const begins = past(options)
+  if (group !== undefined && begins !== undefined) {
+    const [name, value] = Object.entries(begins)[0]
+    throw invalidArgValue(`options.${name}`, value, 'cannot be used with options.group')
+  }
+  const echo = boolean('options.echo', options.echo, true)
+  if (group !== undefined && !echo) {
+    throw invalidArgValue(
+      'options.echo',
+      echo,
+      'cannot be false with a group: each message goes to one member, whoever publishes it',
+    )
+  }
   return {
-    past: past(options),
-    echo: boolean('options.echo', options.echo, true),
+    group,
+    past: begins,
+    echo,
     once: boolean('options.once', options.once, false),
     raw: boolean('options.raw', options.raw, false),
     signal: abortSignal('options.signal', options.signal),
@@ -163,6 +191,13 @@ function subscribeOptions(value) {
 function messagesOptions(value) {
   const options = object('options', value)
   const checked = subscribeOptions(value)
+  if (checked.group !== undefined) {
+    throw invalidArgValue(
+      'options.group',
+      checked.group,
+      'is not for a loop: use subscribe, whose listener takes one at a time',
+    )
+  }
   if (checked.once) throw invalidArgValue('options.once', true, 'is not for a loop: leave it after the first message')
   if (options.durable !== undefined) {
     throw invalidArgValue(
@@ -176,6 +211,7 @@ function messagesOptions(value) {
 
 /** Those of subscribe that make sense for a handler. */
 function respondOptions(value) {
+  notYet(object('options', value), ['group'])
   const checked = subscribeOptions(value)
   if (checked.raw) throw invalidArgValue('options.raw', true, 'is not for requests: they are values')
   return checked

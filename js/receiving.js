@@ -5,6 +5,7 @@
 
 const { decode } = require('./codec')
 const { Following } = require('./following')
+const { Groups, NONE, YIELD } = require('./groups')
 const hot = require('./hot')
 const { NOTHING, Parcel } = require('./inbox')
 const { spelled } = require('./inside')
@@ -48,6 +49,7 @@ class Receiving {
   #number
   #hot
   #owner
+  #groups
   /** By name, and by the index of the topic's entry. */
   #readings = new Map()
   #byIndex = []
@@ -61,7 +63,7 @@ class Receiving {
   #readers = []
 
   /**
-   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, gapOf: Function, isReferenced: Function,
+   * @param {{ closed: boolean, corrupt: Function, lose: Function, gap: Function, gapOf: Function, gapOfGroup: Function, isReferenced: Function,
    *   tellNews: Function }} owner
    * @param {number} number the member's, to tell its own messages
    */
@@ -71,11 +73,20 @@ class Receiving {
     this.#hot = hot
     this.#owner = owner
     this.#patterns = new Patterns(member)
+    this.#groups = new Groups(member, hot, owner, {
+      deliver: (reading, bytes) => this.#deliver(reading, 0, bytes),
+      tellGaps: () => this.#tellGaps(),
+    })
   }
 
   /** Adds a subscription; returns the words of its topic. */
   subscribe(subscription) {
     const name = spelled(subscription[reads])
+    if (subscription.group !== undefined) {
+      const words = this.#groups.subscribe(subscription, name)
+      this.arm()
+      return words
+    }
     let reading = this.#readings.get(name)
     const begun = this.#begin(subscription, name, reading?.words)
     if (!reading) {
@@ -160,8 +171,8 @@ class Receiving {
   }
 
   subscriptionsTo(name) {
-    const reading = this.#readings.get(name)
-    return reading === undefined ? [] : reading.subscriptions.map((entry) => entry.subscription)
+    const plain = this.#readings.get(name)?.subscriptions ?? []
+    return [...plain.map((entry) => entry.subscription), ...this.#groups.subscriptionsTo(name)]
   }
 
   /** True: it was the last one to its topic. `forget`: where it stopped, if it is durable. */
@@ -171,6 +182,10 @@ class Receiving {
       return false
     }
     const name = spelled(subscription[reads])
+    if (subscription.group !== undefined) {
+      this.#groups.unsubscribe(subscription, name)
+      return !this.#hasAny(name)
+    }
     const reading = this.#readings.get(name)
     if (!reading) return false
     reading.subscriptions.find((entry) => entry.subscription === subscription)?.following?.end(forget)
@@ -181,7 +196,11 @@ class Receiving {
     // As long as the highest index there ever was.
     if (this.#readings.size === 0) this.#byIndex = []
     if (!this.#owner.closed) this.#member.unsubscribe(reading.words)
-    return true
+    return !this.#hasAny(name)
+  }
+
+  #hasAny(name) {
+    return this.#readings.has(name) || this.#groups.subscriptionsTo(name).length > 0
   }
 
   #punsubscribe(subscription) {
@@ -208,7 +227,11 @@ class Receiving {
       if (this.#owner.closed) return
       if (this.#rest !== undefined) break
       if (this.#readers.length > 0) this.#tellReaders()
-      if (!more && this.#hot.calls.sleep() === 1) {
+      const left = this.#groups.isEmpty ? NONE : this.#groups.work()
+      if (this.#owner.closed) return
+      // Whoever was woken for more is to have it.
+      if (left === YIELD) break
+      if (!more && left === NONE && this.#hot.calls.sleep() === 1) {
         this.#linger()
         return
       }
@@ -449,6 +472,10 @@ class Receiving {
       return reading?.name === topic ? reading.all : []
     })
     for (const [at, gap] of gaps.entries()) {
+      if (gap.group !== undefined) {
+        this.#groups.tellGap(gap)
+        continue
+      }
       // Who is not live yet finds in the slab what is still there, and tells what is not.
       for (const { following } of whose[at]) following?.fallBehind()
       this.#owner.gap(

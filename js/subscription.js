@@ -34,18 +34,19 @@ class Subscription {
   /**
    * @param {string | undefined} topic checked; none with a pattern
    * @param {Function} listener checked
-   * @param {{ echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, pattern?: string, queue?: object, past?: object,
+   * @param {{ group?: string, echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, pattern?: string, queue?: object, past?: object,
    *   reads?: object, answers?: boolean }} options checked; not aborted. `queue` takes the messages in the listener's stead, unopened:
    *   { add(parcel), mustWait(length), canTake(length, whenTaken) }; `past`: where it begins, { replay }, { after } or { durable };
    *   `reads`: the topic it reads, where that is another than it is named after; `answers`: its listener answers to requests
    * @param {{ ended: (forget: boolean) => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
    *   begins or ceases to keep the process alive
    */
-  constructor(topic, listener, { echo, once, raw, signal, pattern, ...more }, owner) {
+  constructor(topic, listener, { group, echo, once, raw, signal, pattern, ...more }, owner) {
     const [name, value] = pattern === undefined ? ['topic', topic] : ['pattern', pattern]
     Object.defineProperties(this, {
       [name]: { value, enumerable: true },
       raw: { value: raw, enumerable: true },
+      group: { value: group, enumerable: group !== undefined },
       [queue]: { value: more.queue },
       [past]: { value: more.past },
       [reads]: { value: more.reads ?? topic },

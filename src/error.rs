@@ -125,6 +125,18 @@ pub enum TopicError {
         /// The option `topics` of the bus' creator.
         capacity: u32,
     },
+    /// Not 1 to 255 bytes of UTF-8 without NUL.
+    #[error("a group's name is 1 to 255 bytes of UTF-8 without NUL; this one has {len} bytes")]
+    InvalidGroup {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// There are as many groups on the bus as there may be.
+    #[error("the bus has {capacity} groups, of all its topics together: more there cannot be")]
+    TooManyGroups {
+        /// How many there may be.
+        capacity: u32,
+    },
     /// The memory file system has too little room for another topic.
     #[error(
         "{needed} bytes of shared memory are needed for more topics and {available} are free (Docker: --shm-size)"
@@ -167,8 +179,8 @@ impl TopicError {
     pub fn code(&self) -> &'static str {
         match self {
             TopicError::Invalid { .. } | TopicError::Reserved => "ERR_INVALID_TOPIC",
-            TopicError::InvalidPattern { .. } => "ERR_INVALID_ARG_VALUE",
-            TopicError::TooMany { .. } => "ERR_TOO_MANY_TOPICS",
+            TopicError::InvalidPattern { .. } | TopicError::InvalidGroup { .. } => "ERR_INVALID_ARG_VALUE",
+            TopicError::TooMany { .. } | TopicError::TooManyGroups { .. } => "ERR_TOO_MANY_TOPICS",
             TopicError::NoSpace { .. } => "ERR_NO_SPACE",
             TopicError::Busy(_) => "ERR_TIMEOUT",
             TopicError::Corrupt => "ERR_CORRUPT",
@@ -404,6 +416,8 @@ fn told(gaps: &[Gap]) -> String {
 pub struct Gap {
     /// The topic's name.
     pub topic: String,
+    /// The group whose members missed them, all together. `None`: this bus' own subscription.
+    pub group: Option<String>,
     /// The first missed.
     pub from: u64,
     /// The last missed.

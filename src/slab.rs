@@ -4,7 +4,7 @@
 //! `alloc` runs freely; a position is masked only where a block is touched. Who reserves announces first, so that a
 //! position below which nothing is being written can always be computed, whoever dies.
 
-use crate::layout::{Member, MemberState, Parts, SLAB_POSITION_MAX};
+use crate::layout::{GroupCursor, GroupState, GroupTable, Member, MemberState, Parts, SLAB_POSITION_MAX};
 use crate::sync::{AtomicU64, BLOCK, Block, Ordering, fence, step, store_blocks};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
@@ -15,6 +15,14 @@ pub(crate) struct Slab<'a> {
     /// The ring's tail: only read here.
     pub tail: &'a AtomicU64,
     pub members: &'a [Member],
+    pub groups: GroupTable<'a>,
+}
+
+/// Who may hold publishers back: a member, or the members of a group together, by its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    Member(u32),
+    Group(u32),
 }
 
 /// Every frame at position `tail` or later lies at slab position `position` or above.
@@ -44,7 +52,13 @@ pub(crate) enum NoRoom {
 
 impl<'a> Slab<'a> {
     pub fn of(parts: &Parts<'a>) -> Slab<'a> {
-        Slab { alloc: parts.alloc, blocks: parts.blocks, tail: parts.tail, members: parts.members }
+        Slab {
+            alloc: parts.alloc,
+            blocks: parts.blocks,
+            tail: parts.tail,
+            members: parts.members,
+            groups: parts.groups,
+        }
     }
 
     pub fn bytes(&self) -> u64 {
@@ -65,9 +79,9 @@ impl<'a> Slab<'a> {
         Floor { position, tail: self.tail.load(Acquire) }
     }
 
-    /// How far reservations may go: one slab above all that anyone still reads or writes. Calls `laggard` with the
-    /// index of every reading member more than half a slab behind: asleep, it holds the slab without knowing.
-    pub fn limit(&self, mut laggard: impl FnMut(usize)) -> Limit {
+    /// How far reservations may go: one slab above all that anyone still reads or writes. Calls `laggard` with every
+    /// reading member and group more than half a slab behind: asleep, it holds the slab without knowing.
+    pub fn limit(&self, mut laggard: impl FnMut(Reads)) -> Limit {
         let floor = self.floor();
         // R8, with the fence of a joining reader: its state is seen here, or its second floor() sees all that
         // this limit allows.
@@ -81,10 +95,25 @@ impl<'a> Slab<'a> {
             }
             let low = member.reading.low.load(Acquire);
             if alloc.saturating_sub(low) > self.bytes() / 2 {
-                laggard(index);
+                laggard(Reads::Member(index as u32));
             }
             // A cursor at or past floor.tail has only frames at or above the floor left to read.
             if member.reading.cursor.load(Acquire) < floor.tail {
+                lowest = lowest.min(low);
+            }
+        }
+        for (row, group) in (0..).zip(self.groups.made()) {
+            // As for members. One that joins has no cursor yet.
+            let state = GroupState(group.gate.state.load(Acquire));
+            if !state.gates() {
+                continue;
+            }
+            let low = group.gate.low.load(Acquire);
+            if alloc.saturating_sub(low) > self.bytes() / 2 {
+                laggard(Reads::Group(row));
+            }
+            let cursor = GroupCursor(group.gate.cursor.load(Acquire)).position(floor.tail);
+            if !state.is_reading() || cursor < floor.tail {
                 lowest = lowest.min(low);
             }
         }
@@ -97,7 +126,7 @@ impl<'a> Slab<'a> {
         me: &Member,
         bytes: u64,
         cached: &mut Limit,
-        mut laggard: impl FnMut(usize),
+        mut laggard: impl FnMut(Reads),
     ) -> Result<u64, NoRoom> {
         let mut announced = false;
         let mut at = self.alloc.load(Relaxed);

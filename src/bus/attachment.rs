@@ -15,6 +15,7 @@ use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::spin::Spin;
 use super::stats::{Counters, Stats};
+use super::working::Groups;
 use crate::error::{Gap, GapReason, OpenError, TopicError};
 use crate::layout::{Corrupt, MemberState, NAME_MAX, Watches};
 use crate::registry::{MakeError, TopicId, hash_bits, name_hash};
@@ -38,6 +39,7 @@ pub(crate) struct Attachment {
     pub(super) reader: Reader,
     pub(super) interest: Interest,
     pub(super) patterns: Patterns,
+    pub(super) groups: Groups,
     spin: Spin,
     pub(super) fanout: Fanout,
     pub(super) clock: Clock,
@@ -64,9 +66,11 @@ pub(crate) struct TopicRef {
 }
 
 /// Messages of a topic that were missed: their first and last sequence, and the position from which it is read again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Missed {
     pub topic: TopicId,
+    /// The group that missed them, None: the member's own subscription.
+    pub group: Option<Arc<str>>,
     pub from: u64,
     pub to: u64,
     pub position: u64,
@@ -97,6 +101,7 @@ impl Attachment {
             reader,
             interest: Interest::default(),
             patterns: Patterns::default(),
+            groups: Groups::new(index),
             spin: Spin::new(options.spin),
             fanout,
             clock: Clock::default(),
@@ -340,7 +345,7 @@ impl Attachment {
         }
         if self.interest.remove(topic.id, topic.hash, Reason::Name) {
             // Not told any more: the next subscription to the topic is another, and missed nothing of this.
-            self.gaps.retain(|missed| missed.topic != topic.id);
+            self.gaps.retain(|missed| missed.topic != topic.id || missed.group.is_some());
         }
         self.owed.push(topic.id);
         self.stop_if_idle();
@@ -406,17 +411,28 @@ impl Attachment {
         self.notice();
         let gaps = self.reader.missed(&parts, &mut self.interest);
         let position = self.reader.cursor();
-        self.counters.gaps += gaps.len() as u64;
-        let lost = gaps.iter().map(|(_, from, to)| to - from + 1);
-        self.counters.lost = lost.fold(self.counters.lost, u64::saturating_add);
+        for (topic, from, to) in gaps {
+            self.note_gap(topic, None, (from, to), position);
+        }
+    }
+
+    /// What was missed, to be told before what is read from `position` on.
+    pub(super) fn note_gap(
+        &mut self,
+        topic: TopicId,
+        group: Option<Arc<str>>,
+        (from, to): (u64, u64),
+        position: u64,
+    ) {
+        self.counters.gaps += 1;
+        self.counters.lost = self.counters.lost.saturating_add(to - from + 1);
         let reason = GapReason::Stalled;
-        self.gaps.extend(gaps.into_iter().map(|(topic, from, to)| Missed {
-            topic,
-            from,
-            to,
-            position,
-            reason,
-        }));
+        self.gaps.push(Missed { topic, group, from, to, position, reason });
+    }
+
+    /// Nothing of a group is told any more that this thread has left.
+    pub(super) fn forget_gaps_of(&mut self, topic: TopicId, group: &str) {
+        self.gaps.retain(|missed| missed.topic != topic || missed.group.as_deref() != Some(group));
     }
 
     /// What was missed, in the order in which it was noticed; to be told before what was drained since.
@@ -431,8 +447,9 @@ impl Attachment {
             None => self.topic_name(topic).unwrap_or_default(),
         };
         Vec::into_iter(gaps)
-            .map(|Missed { topic, from, to, reason, .. }| {
-                (topic, Gap { topic: name(topic), from, to, reason })
+            .map(|Missed { topic, group, from, to, reason, .. }| {
+                let group = group.map(|group| group.to_string());
+                (topic, Gap { topic: name(topic), group, from, to, reason })
             })
             .collect()
     }
@@ -450,11 +467,13 @@ impl Attachment {
     /// False: armed (R9), so that who waits now is woken. Left: there is nobody to be woken.
     pub fn fall_asleep(&mut self, most: Duration) -> bool {
         let Some(membership) = &self.membership else { return false };
-        let Attachment { shared, reader, interest, patterns, spin, watching, .. } = self;
+        let Attachment { shared, reader, interest, patterns, groups, spin, watching, .. } = self;
         let (parts, topics) = (shared.parts(), shared.topics());
         let header = shared.segment.header();
+        // Who reads nothing has nothing to look for.
+        let most = if reader.is_reading() || !groups.is_empty() { most } else { Duration::ZERO };
         spin.fall_asleep(&parts, reader, &membership.semaphore, most, |reader| {
-            meets(patterns, &topics, reader, interest) || watching.is_due(header)
+            meets(patterns, &topics, reader, interest) || watching.is_due(header) || groups.have_work(&parts)
         })
     }
     /// How long it looks before it sleeps.
@@ -506,6 +525,8 @@ impl Attachment {
     /// may have been lost because it is not to be touched.
     pub fn stats(&mut self) -> Stats {
         let (sizes, counters) = (self.shared.segment.sizes(), &self.counters);
+        let mut delivered = self.reader.delivered();
+        delivered.add_all(self.groups.taken());
         let own = Stats {
             member: self.publisher.number,
             pid: self.publisher.pid,
@@ -520,7 +541,7 @@ impl Attachment {
             slab_used: 0,
             held: None,
             published: counters.published,
-            delivered: self.reader.delivered(),
+            delivered,
             posts: self.fanout.posts,
             wakes: counters.wakes,
             gaps: counters.gaps,
@@ -549,6 +570,7 @@ impl Attachment {
     pub fn leave(&mut self) {
         if !self.is_forked() {
             self.end_burst();
+            self.leave_groups();
         }
         // A fork without exec has a copy of this, but the place is its parent's.
         if let Some(membership) = self.membership.take().filter(|_| !self.is_forked()) {

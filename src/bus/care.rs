@@ -3,11 +3,13 @@
 
 use super::attachment::Attachment;
 use super::clock::now_ms;
+use super::fanout::members_of;
 use super::inspection::Inspection;
 use super::stall::Stall;
 use crate::layout::{Corrupt, MemberState, frame_bytes};
 use crate::ring::Ring;
 use crate::segment::{LockError, Round};
+use crate::slab::Reads;
 use crate::sync::Ordering::Acquire;
 use crate::sync::step;
 use std::collections::HashMap;
@@ -136,6 +138,7 @@ impl Attachment {
         let parts = shared.parts();
         Ring::of(&parts).help_at_tail()?;
         self.pay_owed(Duration::ZERO);
+        self.look_after_groups();
         let all = self.care.looks_at_all(self.publisher.index) | std::mem::take(&mut self.fanout.suspect);
         self.reap_the_dead(all);
         if let Some(membership) = &mut self.membership {
@@ -148,7 +151,7 @@ impl Attachment {
         self.watch.look(&parts, now_ms());
         // A change whose maker died before it posted.
         self.watching.look();
-        Ok(self.is_behind() || self.has_gaps() || self.has_news())
+        Ok(self.has_work() || self.has_gaps() || self.has_news())
     }
 
     /// Whether what steers everybody, and what only this thread writes, can be what it is. Never in the middle of a publish.
@@ -240,16 +243,31 @@ impl Attachment {
         let in_the_way =
             self.care.stall.look(&parts, self.publisher.index, wanted, now, interval, stall_timeout);
         let (mut done, mut dead, mut round) = (false, Vec::new(), Round::default());
-        for member in in_the_way {
-            if member.cut {
+        for one in in_the_way {
+            if one.cut {
                 // It learns of it when it looks; asleep, it would not look.
-                self.fanout.nudge(&parts, &shared.place, member.index);
+                self.fanout.nudge(&parts, &shared.place, one.who);
                 self.counters.cut_offs += 1;
                 done = true;
-            } else if self.care.asked.is_due(member.index, member.state, now)
-                && !shared.lives(&parts.members[member.index as usize], &mut round)
-            {
-                dead.push((member.index, member.state));
+                continue;
+            }
+            let asked: Vec<u32> = match one.who {
+                Reads::Member(index) => vec![index],
+                Reads::Group(row) => {
+                    // The one that was woken for it before may be stopped.
+                    self.fanout.nudge(&parts, &shared.place, one.who);
+                    members_of(parts.group_row(row)).collect()
+                }
+            };
+            for index in asked {
+                let Some(member) = parts.members.get(index as usize) else { continue };
+                let state = MemberState(member.identity.state.load(Acquire));
+                if state.in_use()
+                    && self.care.asked.is_due(index, state, now)
+                    && !shared.lives(member, &mut round)
+                {
+                    dead.push((index, state));
+                }
             }
         }
         Ok(done | self.bury(&dead))

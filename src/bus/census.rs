@@ -2,7 +2,11 @@
 
 use super::attachment::Attachment;
 use super::glob::Glob;
+#[cfg(feature = "node")]
+use crate::layout::{GroupCursor, GroupState};
 use crate::layout::{Member, MemberState};
+#[cfg(feature = "node")]
+use crate::slab::Reads;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use crate::sync::fence;
 
@@ -17,7 +21,7 @@ pub struct TopicInfo {
     pub topic: String,
     /// The number of its last message; 0: there was none.
     pub sequence: u64,
-    /// Members that are posted to for it.
+    /// Members that are posted to for it, those of its groups too.
     pub subscribers: u32,
     /// When it was last published to, in ms since 1970; about, where several publish at once. `None`: never.
     pub last_publish: Option<u64>,
@@ -84,7 +88,9 @@ impl Attachment {
     /// The listeners of all that was drained have returned.
     pub fn consume(&mut self) {
         if self.membership.is_some() {
-            self.reader.consume(&self.shared.parts());
+            let parts = self.shared.parts();
+            self.reader.consume(&parts);
+            self.groups.consume(&parts);
         }
     }
 
@@ -101,10 +107,20 @@ impl Attachment {
         for (index, member) in (0..).zip(parts.members) {
             if state_of(member).is_reading() && member.reading.consumed.load(Acquire) < self.published_to {
                 settled = false;
-                self.fanout.nudge(&parts, &shared.place, index);
+                self.fanout.nudge(&parts, &shared.place, Reads::Member(index));
             }
         }
-        settled
+        // Before those who hold what they took: a message is always in one of the two places.
+        for (row, group) in (0..).zip(parts.groups.made()) {
+            let (state, cursor) = (group.gate.state.load(Acquire), group.gate.cursor.load(Acquire));
+            let cursor = GroupCursor(cursor).position(self.published_to);
+            if GroupState(state).gates() && cursor < self.published_to {
+                settled = false;
+                self.fanout.nudge(&parts, &shared.place, Reads::Group(row));
+            }
+        }
+        let holds = |member: &Member| (1..=self.published_to).contains(&member.reading.holds.load(Acquire));
+        settled && !parts.members.iter().any(|member| state_of(member).in_use() && holds(member))
     }
 }
 

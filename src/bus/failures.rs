@@ -2,7 +2,7 @@
 
 use crate::error::{OpenError, TopicError};
 use crate::layout::Corrupt;
-use crate::registry::MakeError;
+use crate::registry::{MakeError, NoGroup};
 use crate::segment::{LockError, PlaceError, SegmentError, free_bytes};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -92,6 +92,15 @@ impl From<MakeError> for TopicError {
             MakeError::TableFull { capacity } => TopicError::TooMany { capacity },
             MakeError::Busy | MakeError::Unread => TopicError::Busy(Duration::ZERO),
             MakeError::Corrupt => TopicError::Corrupt,
+        }
+    }
+}
+
+impl From<NoGroup> for TopicError {
+    fn from(error: NoGroup) -> Self {
+        match error {
+            NoGroup::Full { capacity } => TopicError::TooManyGroups { capacity },
+            NoGroup::Corrupt => TopicError::Corrupt,
         }
     }
 }

@@ -7,7 +7,9 @@
 
 use super::clock::Ticks;
 use crate::layout::{Identity, MemberState, Parts, Watches};
+use crate::registry::{TopicId, groups_of};
 use crate::segment::Place;
+use crate::slab::Reads;
 use crate::sync::{AtomicU64, Ordering, fence, fence_after_rmw, step};
 use crate::wake::{Poster, Sleeper, asleep};
 use Ordering::{Acquire, Relaxed, SeqCst};
@@ -46,18 +48,57 @@ impl Fanout {
         // Partner: Reader::arm. The message's tail is seen by a reader that this does not see asleep; the same for
         // the bitmap and a reader that is just subscribing. The commit moved the tail, or saw that another had.
         fence_after_rmw();
-        for (at, word) in row.iter().enumerate() {
-            let mut bits = word.load(Relaxed);
-            while bits != 0 {
-                let index = at as u32 * 64 + bits.trailing_zeros();
-                bits &= bits - 1;
-                self.post_in_time(parts, place, index, now);
-            }
+        for index in members_of(row) {
+            self.post_in_time(parts, place, index, now);
         }
         // A long burst: those who were passed over have waited as long as it takes to be posted to anew.
         if !self.due.is_empty() && now.since(self.due_since) >= self.burst {
             self.post_due(parts, place, now);
         }
+    }
+
+    /// Posts to one sleeping member of each of a topic's groups; `turn` chooses whom first. After `post_row` for the same
+    /// message, whose fence serves here too: a member that is not seen asleep, or not seen yet, looks after the message was committed.
+    #[inline]
+    pub fn post_groups(&mut self, parts: &Parts<'_>, place: &Place, topic: TopicId, turn: u64, now: Ticks) {
+        groups_of(parts, topic, |row| {
+            self.post_one(parts, place, parts.group_row(row), turn, now);
+        });
+    }
+
+    /// Posts to one of some members that sleeps and is not on its way yet, `turn` says where to begin. In a burst one that was
+    /// posted to a moment ago is left for its end if no other sleeps. After a SeqCst fence. True: somebody was posted to.
+    pub fn post_one(
+        &mut self,
+        parts: &Parts<'_>,
+        place: &Place,
+        row: &[AtomicU64],
+        turn: u64,
+        now: Ticks,
+    ) -> bool {
+        let from = turn as usize % members_of(row).count().max(1);
+        let mut later = None;
+        for index in members_of(row).skip(from).chain(members_of(row).take(from)) {
+            let Some(epoch) = parts.members.get(index as usize).and_then(asleep) else { continue };
+            let burst = self.burst;
+            let bell = self.bell(index);
+            if bell.posted == epoch || bell.is_due {
+                continue;
+            }
+            if burst > 0 && bell.poster.is_some() && now.since(bell.posted_at) < burst {
+                later = later.or(Some(index));
+                continue;
+            }
+            self.post_if_asleep(parts, place, index, now);
+            // Else it is gone, or cannot be reached now: the next one.
+            if self.bell(index).posted == epoch && self.bell(index).poster.is_some() {
+                return true;
+            }
+        }
+        if let Some(index) = later {
+            self.post_in_time(parts, place, index, now);
+        }
+        false
     }
 
     #[cfg(any(feature = "node", all(test, not(loom))))]
@@ -125,10 +166,16 @@ impl Fanout {
         }
     }
 
-    /// Wakes a member that may sleep while it holds the slab.
-    pub fn nudge(&mut self, parts: &Parts<'_>, place: &Place, index: u32) {
+    /// Wakes who may sleep while it holds the slab: a member, or one of a group.
+    pub fn nudge(&mut self, parts: &Parts<'_>, place: &Place, who: Reads) {
         fence(SeqCst);
-        self.post_if_asleep(parts, place, index, Ticks::now());
+        let now = Ticks::now();
+        match who {
+            Reads::Member(index) => self.post_if_asleep(parts, place, index, now),
+            Reads::Group(row) => {
+                self.post_one(parts, place, parts.group_row(row), self.posts, now);
+            }
+        }
     }
 
     /// Posts to one member if it sleeps, once per epoch. After a SeqCst fence.
@@ -179,6 +226,18 @@ impl Fanout {
         }
         &mut self.bells[index]
     }
+}
+
+/// The members of a bitmap.
+pub(super) fn members_of(row: &[AtomicU64]) -> impl Iterator<Item = u32> {
+    (0..).zip(row).flat_map(|(at, word)| {
+        let mut bits = word.load(Relaxed);
+        std::iter::from_fn(move || {
+            let bit = (bits != 0).then(|| bits.trailing_zeros())?;
+            bits &= bits - 1;
+            Some(at * 64 + bit)
+        })
+    })
 }
 
 #[cfg(all(test, not(loom)))]

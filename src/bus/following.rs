@@ -43,7 +43,8 @@ impl Attachment {
 
     /// What of a past is not there any more is to be told before the message at `position`.
     pub fn note_lost(&mut self, topic: TopicRef, found: &History, position: u64) {
-        let missed = |&(from, to, reason)| Missed { topic: topic.id, from, to, position, reason };
+        let missed =
+            |&(from, to, reason)| Missed { topic: topic.id, group: None, from, to, position, reason };
         self.gaps.extend(found.lost.iter().map(missed));
     }
 }

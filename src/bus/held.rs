@@ -4,7 +4,8 @@
 //! Nothing of it is on the way of a message. Each look, by `stats()` and by the tick of every second, notes who stands
 //! where; whoever is met again at the same place has stood there since.
 
-use crate::layout::{MemberState, Parts};
+use super::fanout::members_of;
+use crate::layout::{Group, GroupCursor, GroupState, Member, MemberState, Parts};
 use crate::slab::Slab;
 use crate::sync::Ordering::{Acquire, Relaxed};
 
@@ -23,7 +24,7 @@ pub enum HeldBy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Held {
-    /// The member that holds it, a number unique in the life of the bus.
+    /// The member that holds it, a number unique in the life of the bus; where a group does, one of its members.
     pub member: u32,
     /// The process it is of.
     pub pid: u32,
@@ -42,6 +43,7 @@ pub struct Held {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     seen: Vec<Seen>,
+    groups: Vec<Place>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,16 +86,7 @@ impl Watch {
                     low < other || low == other && by == HeldBy::Writer && held.by == HeldBy::Reader
                 });
                 if is_lower && low < alloc {
-                    let held = Held {
-                        member: state.number(),
-                        // Relaxed: written before the state, which was acquired.
-                        pid: member.identity.pid.load(Relaxed),
-                        thread: member.identity.thread.load(Relaxed),
-                        by,
-                        bytes: alloc - low,
-                        since,
-                    };
-                    lowest = Some((low, held));
+                    lowest = Some((low, held(member, state.number(), by, alloc - low, since)));
                 }
             };
             let inflight = member.inflight.load(Acquire);
@@ -111,6 +104,39 @@ impl Watch {
                 seen.reading = Place::default();
             }
         }
+        self.groups.resize(parts.groups.made().len(), Place::default());
+        for ((row, group), seen) in (0..).zip(parts.groups.made()).zip(&mut self.groups) {
+            let (low, cursor) = place_of(group, tail);
+            let state = GroupState(group.gate.state.load(Acquire));
+            let one = members_of(parts.group_row(row)).next();
+            let Some(member) = one.and_then(|index| parts.members.get(index as usize)) else { continue };
+            if !state.gates() || cursor >= tail {
+                *seen = Place::default();
+                continue;
+            }
+            let since = seen.stay(state.0, cursor, now);
+            if low < alloc && lowest.is_none_or(|(other, _)| low < other) {
+                let number = MemberState(member.identity.state.load(Acquire)).number();
+                lowest = Some((low, held(member, number, HeldBy::Reader, alloc - low, since)));
+            }
+        }
         lowest.map(|(_, held)| held)
+    }
+}
+
+/// A group's low and cursor, near the tail.
+fn place_of(group: &Group, tail: u64) -> (u64, u64) {
+    (group.gate.low.load(Acquire), GroupCursor(group.gate.cursor.load(Acquire)).position(tail))
+}
+
+fn held(member: &Member, number: u32, by: HeldBy, bytes: u64, since: u64) -> Held {
+    Held {
+        member: number,
+        // Relaxed: written before the state, which was acquired.
+        pid: member.identity.pid.load(Relaxed),
+        thread: member.identity.thread.load(Relaxed),
+        by,
+        bytes,
+        since,
     }
 }

@@ -73,6 +73,8 @@ struct Batch {
     next: usize,
     /// Of each run of messages that came alike, by what.
     labels: Vec<Label>,
+    /// The group they were taken from.
+    group: Option<Arc<str>>,
     /// As long as it ever was, so that nothing is cleared before it is overwritten.
     buffer: Vec<u8>,
     used: usize,
@@ -177,13 +179,14 @@ impl Inbox {
     #[inline]
     pub fn lend(&mut self) -> Option<MessageRef<'_>> {
         self.recycle();
-        let Batch { entries, next, labels, buffer, .. } = self.batches.front_mut()?;
+        let Batch { entries, next, labels, group, buffer, .. } = self.batches.front_mut()?;
         let entry = &entries[*next];
         *next += 1;
         self.bytes -= entry.head.len;
-        let Label { topic, pattern, .. } = &labels[entry.label];
+        let (Label { topic, pattern, .. }, group) = (&labels[entry.label], group.as_ref());
+        let (head, pattern) = (&entry.head, pattern.as_ref());
         let (body, request) = (&buffer[entry.body()], entry.request);
-        Some(MessageRef { head: &entry.head, topic, pattern: pattern.as_ref(), body, request })
+        Some(MessageRef { head, topic, pattern, group, body, request })
     }
 
     /// Hands the next message out for good.
@@ -202,7 +205,7 @@ impl Inbox {
         waiting.filter(|entry| entry.head.topic == topic).filter_map(|entry| entry.request).collect()
     }
 
-    /// Drops what waits of a topic, by its name.
+    /// Drops what waits of a topic, by its name; not of its groups, for nobody else will have that.
     pub fn forget(&mut self, topic: TopicId) {
         self.retain(|head, label| head.topic != topic || label.pattern.is_some());
     }
@@ -213,7 +216,8 @@ impl Inbox {
     }
 
     fn retain(&mut self, is_kept: impl Fn(&Head, &Label) -> bool) {
-        for Batch { entries, next, labels, .. } in &mut self.batches {
+        let own = self.batches.iter_mut().filter(|batch| batch.group.is_none());
+        for Batch { entries, next, labels, .. } in own {
             entries.drain(..*next);
             *next = 0;
             entries.retain(|entry| is_kept(&entry.head, &labels[entry.label]));
@@ -254,7 +258,7 @@ impl Batch {
                 }
                 Kind::Answers => {
                     let (head, topic, body) = (entry.head, topic.clone(), body.to_vec());
-                    answers.push(Message { head, topic, pattern: None, body, request: None });
+                    answers.push(Message { head, topic, pattern: None, group: None, body, request: None });
                     false
                 }
             }
@@ -264,6 +268,7 @@ impl Batch {
     fn clear(&mut self) {
         self.entries.clear();
         self.labels.clear();
+        self.group = None;
         (self.next, self.used) = (0, 0);
         if self.buffer.len() > KEPT_BYTES {
             self.buffer = Vec::new();
@@ -278,6 +283,13 @@ pub(super) struct Taking<'a> {
     batch: &'a mut Batch,
     /// Who has subscribed to the topic of the last message: mostly the next one's too, and then not looked up again.
     run: Option<&'a Named>,
+}
+
+impl Taking<'_> {
+    /// What was taken is of a group.
+    pub fn belongs_to(&mut self, group: Option<Arc<str>>) {
+        self.batch.group = group;
+    }
 }
 
 impl Sink for Taking<'_> {
@@ -306,6 +318,7 @@ impl Sink for Taking<'_> {
     }
     fn discard(&mut self) {
         self.batch.clear();
+        self.run = None;
     }
 }
 

@@ -2,7 +2,7 @@
 //! there. Once per tick and whenever the slab is full, so that nobody waits for ever for what cannot come. Each check holds
 //! at any moment of a sound bus, whatever the others are doing.
 
-use crate::layout::{Corrupt, Header, MemberState, Parts, SLAB_POSITION_MAX};
+use crate::layout::{Corrupt, GroupCursor, GroupState, Header, MemberState, Parts, SLAB_POSITION_MAX};
 use crate::sync::{BLOCK, Ordering::Acquire};
 
 /// What one member has seen.
@@ -29,8 +29,32 @@ impl Inspection {
             return Err(Corrupt);
         }
         *self = Inspection { alloc, tail };
-        places(header, parts)
+        places(header, parts)?;
+        rows(header, parts)
     }
+}
+
+/// The gates of groups: they hold the publishers back as members do, and whoever takes believes what stands there.
+fn rows(header: &Header, parts: &Parts<'_>) -> Result<(), Corrupt> {
+    let made = header.registry.groups_made.load(Acquire);
+    if made > header.registry.groups_reserved.load(Acquire) {
+        return Err(Corrupt);
+    }
+    for group in parts.groups.made() {
+        let state = GroupState(group.gate.state.load(Acquire));
+        if state.phase() > GroupState::CUT {
+            return Err(Corrupt);
+        }
+        let low = group.gate.low.load(Acquire);
+        let cursor = GroupCursor(group.gate.cursor.load(Acquire));
+        // After them: both only grow. The state again: it may have been joined meanwhile.
+        let (alloc, tail) = (parts.alloc.load(Acquire), parts.tail.load(Acquire));
+        let is_ahead = low > alloc || cursor.position(tail) > tail;
+        if is_ahead && state.is_reading() && group.gate.state.load(Acquire) == state.0 {
+            return Err(Corrupt);
+        }
+    }
+    Ok(())
 }
 
 fn places(header: &Header, parts: &Parts<'_>) -> Result<(), Corrupt> {

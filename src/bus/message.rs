@@ -15,6 +15,7 @@ pub struct Message {
     pub(super) head: Head,
     pub(super) topic: Arc<str>,
     pub(super) pattern: Option<Arc<str>>,
+    pub(super) group: Option<Arc<str>>,
     pub(super) body: Vec<u8>,
     pub(super) request: Option<Request>,
 }
@@ -33,6 +34,7 @@ pub struct MessageRef<'a> {
     pub(super) head: &'a Head,
     pub(super) topic: &'a Arc<str>,
     pub(super) pattern: Option<&'a Arc<str>>,
+    pub(super) group: Option<&'a Arc<str>>,
     pub(super) body: &'a [u8],
     pub(super) request: Option<Request>,
 }
@@ -54,11 +56,16 @@ impl Message {
     pub fn pattern(&self) -> Option<&str> {
         self.pattern.as_deref()
     }
+    /// The group it was taken from; `None`: it is of this bus' own subscription.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
     fn lend(&self) -> MessageRef<'_> {
         MessageRef {
             head: &self.head,
             topic: &self.topic,
             pattern: self.pattern.as_ref(),
+            group: self.group.as_ref(),
             body: &self.body,
             request: self.request,
         }
@@ -83,12 +90,17 @@ impl<'a> MessageRef<'a> {
     pub fn pattern(&self) -> Option<&'a str> {
         self.pattern.map(|pattern| &**pattern)
     }
+    /// The group it was taken from; `None`: it is of this bus' own subscription.
+    pub fn group(&self) -> Option<&'a str> {
+        self.group.map(|group| &**group)
+    }
     /// A copy to keep.
     pub fn to_message(&self) -> Message {
         Message {
             head: *self.head,
             topic: self.topic.clone(),
             pattern: self.pattern.cloned(),
+            group: self.group.cloned(),
             body: self.body.to_vec(),
             request: self.request,
         }

@@ -15,6 +15,8 @@ mod fanout;
 mod files;
 mod following;
 mod glob;
+mod group;
+mod grouped;
 mod held;
 mod inbox;
 mod inspection;
@@ -36,6 +38,7 @@ mod spin;
 mod stall;
 mod stats;
 mod subscribing;
+mod working;
 
 pub use census::{MemberInfo, TopicInfo};
 pub use held::{Held, HeldBy};
@@ -65,15 +68,20 @@ pub(crate) use reader::Drained;
 pub(crate) use reader::{Head, Sink};
 #[cfg(feature = "node")]
 pub(crate) use replay::{History, Kept, Past};
+#[cfg(feature = "node")]
+pub(crate) use working::{GroupRef, Turn};
 /// What models, property tests and fuzz targets run by hand.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod inside {
     #[cfg(not(loom))]
-    pub(crate) use super::attachment::{Attachment, TopicRef};
+    pub(crate) use super::attachment::Attachment;
+    pub(crate) use super::attachment::TopicRef;
     pub(crate) use super::clock::Ticks;
     pub(crate) use super::fanout::Fanout;
     #[cfg(loom)]
     pub(crate) use super::glob::Glob;
+    #[cfg(loom)]
+    pub(crate) use super::group::{Took, cut_off as cut_off_group, has_work, join as join_group, take};
     #[cfg(not(loom))]
     pub(crate) use super::inspection::{Inspection, is_possible};
     pub(crate) use super::interest::{Interest, Reason};
@@ -139,6 +147,7 @@ pub struct Bus {
     /// By text, and by what the attachment calls them.
     patterns: HashMap<Arc<str>, u32>,
     matching: HashMap<u32, (Arc<str>, u64)>,
+    grouped: grouped::Grouped,
     /// The topic published to last.
     recent: (String, Option<TopicRef>),
     inbox: Inbox,
@@ -159,6 +168,7 @@ impl Bus {
             names: Names::new(),
             patterns: HashMap::new(),
             matching: HashMap::new(),
+            grouped: grouped::Grouped::default(),
             recent: (String::new(), None),
             inbox: Inbox::default(),
             inbox_max: options.inbox,
@@ -366,11 +376,11 @@ impl Bus {
                 }
             }
             // What holds the slab may be this bus' own unread messages.
-            if self.at.is_behind() {
+            if self.at.has_work() {
                 if self.inbox.bytes() >= self.inbox_max {
                     return Err(PublishError::InboxFull { bytes: self.inbox.bytes() });
                 }
-                if self.take_in().is_err() {
+                if self.take_in().and_then(|()| self.make_room_of_groups()).is_err() {
                     self.at.leave();
                     return Err(TopicError::Corrupt.into());
                 }
@@ -517,6 +527,8 @@ impl Bus {
         self.look_after()?;
         // Those of nobody who waits: they come late.
         self.inbox.take_answers();
+        // First, for it is handed out first: nobody else will.
+        self.take_from_groups()?;
         self.take_in()
     }
 

@@ -11,6 +11,7 @@ use super::shared::LOCK_WAIT;
 use crate::error::TopicError;
 use crate::layout::{MemberState, Watches};
 use crate::registry::{TopicId, Topics, hash_bits, name_hash};
+use crate::slab::Reads;
 use crate::sync::{Ordering, fence, step};
 use Ordering::{Acquire, Relaxed, SeqCst};
 use std::collections::HashMap;
@@ -298,7 +299,7 @@ impl Attachment {
                 && MemberState(member.identity.state.load(Acquire)).is_reading()
                 && member.reading.consumed.load(Acquire) < tail
             {
-                self.fanout.nudge(&parts, &shared.place, index);
+                self.fanout.nudge(&parts, &shared.place, Reads::Member(index));
             }
         }
     }

@@ -3,7 +3,7 @@
 use crate::layout::{Frame, FrameFields, Parts, TopicState, frame_bytes};
 use crate::registry::TopicId;
 use crate::ring::Ring;
-use crate::slab::{Limit, NoRoom, Slab};
+use crate::slab::{Limit, NoRoom, Reads, Slab};
 use crate::sync::{Ordering, fence_after_rmw, step};
 use Ordering::{Acquire, Release};
 
@@ -51,7 +51,7 @@ impl Publisher {
         parts: &Parts<'_>,
         what: Publication,
         bodies: impl Iterator<Item = &'b [u8]> + Clone,
-        laggard: impl FnMut(usize),
+        laggard: impl FnMut(Reads),
     ) -> Result<u64, Refused> {
         let me = &parts.members[self.index as usize];
         let topic = parts.topics.get(what.topic.index).ok_or(Refused::Moved)?;

@@ -35,10 +35,11 @@ impl Attachment {
         let what = Publication { topic: topic.id, hash: topic.hash, flags, time_ms: self.clock.ms_at(now) };
         let fanout = &mut self.fanout;
         // A sleeping reader of quiet topics holds the slab without knowing: nudged.
-        let nudge = |index: usize| fanout.nudge(&parts, &shared.place, index as u32);
+        let nudge = |who| fanout.nudge(&parts, &shared.place, who);
         let position = self.publisher.publish(&parts, what, bodies.clone(), nudge)?;
         self.published_to = position + 1;
         self.fanout.post_row(&parts, &shared.place, parts.row(topic.id.index), now);
+        self.fanout.post_groups(&parts, &shared.place, topic.id, position, now);
         self.ahead.reached(self.publisher.end, &shared.segment);
         for body in bodies {
             self.counters.published.add(body.len());

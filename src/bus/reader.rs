@@ -34,10 +34,10 @@ pub(crate) trait Sink {
 }
 
 /// Positions a look passes at the most.
-const PASSED_AT_ONCE: u64 = 8192;
+pub(super) const PASSED_AT_ONCE: u64 = 8192;
 
 /// Takes nothing: the drain ends before the first frame of interest.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Sink for Nothing {
     fn fits(&mut self, _len: usize) -> bool {
@@ -286,33 +286,7 @@ impl Reader {
     /// then whatever was committed since is looked at, for help() moves a counter before the tail. Of one that was cut off
     /// meanwhile they are the counters: it is not handed what lies between, and is told of what comes after.
     pub fn numbers_before(&self, parts: &Parts<'_>, from: u64, topics: &[TopicId]) -> Vec<u64> {
-        let counter = |id: &TopicId| {
-            let topic = parts.topics.get(id.index)?;
-            let number = topic.sequence.load(SeqCst);
-            // One that only patterns matched may have lost its place: the number is not its own.
-            fence(Acquire);
-            (TopicState(topic.state.load(Acquire)).generation() == id.generation).then_some(number)
-        };
-        let numbers: Vec<u64> = topics.iter().map(|id| counter(id).unwrap_or(0)).collect();
-        let ring = Ring::of(parts);
-        // A corrupt segment is told by the next drain or publish; here the counters are all there is.
-        let _ = ring.help_at_tail();
-        let tail = parts.tail.load(Acquire);
-        if from == tail {
-            return numbers;
-        }
-        let places: HashMap<TopicId, usize> = topics.iter().copied().zip(0..).collect();
-        let mut found = numbers.clone();
-        // Backwards, so that the first message of a topic is the one that stays.
-        for position in (from..tail).rev() {
-            let At::Slot(slot) = ring.read(position) else { break };
-            let frame = Frame::at(parts.blocks, slot.unit());
-            let (index, generation) = frame.topic();
-            let sequence = frame.sequence();
-            if let Some(&at) = places.get(&TopicId { index, generation }) {
-                found[at] = sequence.wrapping_sub(1);
-            }
-        }
+        let (numbers, found) = numbers_before(parts, from, topics);
         // As in drain(): believed only if I was not cut off meanwhile.
         fence(Acquire);
         let mine = self.me(parts).identity.state.load(Acquire) == self.state.0;
@@ -343,6 +317,39 @@ impl Reader {
     }
 }
 
+/// The counters of topics, and the numbers of their last messages before `from`: those are to be believed where what lies
+/// between `from` and the tail cannot have been overwritten.
+pub(super) fn numbers_before(parts: &Parts<'_>, from: u64, topics: &[TopicId]) -> (Vec<u64>, Vec<u64>) {
+    let counter = |id: &TopicId| {
+        let topic = parts.topics.get(id.index)?;
+        let number = topic.sequence.load(SeqCst);
+        // One that only patterns matched may have lost its place: the number is not its own.
+        fence(Acquire);
+        (TopicState(topic.state.load(Acquire)).generation() == id.generation).then_some(number)
+    };
+    let numbers: Vec<u64> = topics.iter().map(|id| counter(id).unwrap_or(0)).collect();
+    let mut found = numbers.clone();
+    let ring = Ring::of(parts);
+    // A corrupt segment is told by the next drain or publish; here the counters are all there is.
+    let _ = ring.help_at_tail();
+    let tail = parts.tail.load(Acquire);
+    if from == tail {
+        return (numbers, found);
+    }
+    let places: HashMap<TopicId, usize> = topics.iter().copied().zip(0..).collect();
+    // Backwards, so that the first message of a topic is the one that stays.
+    for position in (from..tail).rev() {
+        let At::Slot(slot) = ring.read(position) else { break };
+        let frame = Frame::at(parts.blocks, slot.unit());
+        let (index, generation) = frame.topic();
+        let sequence = frame.sequence();
+        if let Some(&at) = places.get(&TopicId { index, generation }) {
+            found[at] = sequence.wrapping_sub(1);
+        }
+    }
+    (numbers, found)
+}
+
 pub(super) fn head(frame: Frame<'_>, topic: TopicId) -> Head {
     Head {
         topic,
@@ -356,7 +363,7 @@ pub(super) fn head(frame: Frame<'_>, topic: TopicId) -> Head {
     }
 }
 
-fn copy_body(blocks: &[Block], header: usize, bytes: &mut [u8]) {
+pub(super) fn copy_body(blocks: &[Block], header: usize, bytes: &mut [u8]) {
     load_blocks(blocks, header + 1, bytes);
 }
 

@@ -136,8 +136,20 @@ impl Bus {
         Ok(Some(Asking { id, topic: topic.into(), owed, results: Vec::new() }))
     }
 
-    /// False: it is not done in time.
+    /// False: it is not done in time. Meanwhile this thread takes no messages of its groups: others do.
     fn await_answers(
+        &mut self,
+        asking: &mut Asking,
+        timeout: Duration,
+        is_done: impl Fn(&Asking) -> bool,
+    ) -> Result<bool, RequestError> {
+        self.at.rest(true);
+        let answered = self.await_resting(asking, timeout, is_done);
+        self.at.rest(false);
+        answered
+    }
+
+    fn await_resting(
         &mut self,
         asking: &mut Asking,
         timeout: Duration,
@@ -151,6 +163,7 @@ impl Bus {
             if is_done(asking) {
                 return Ok(true);
             }
+            self.at.hand_on();
             let Some(left) = timeout.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
                 return Ok(false);
             };

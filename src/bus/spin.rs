@@ -48,10 +48,7 @@ impl Spin {
         mut look: impl FnMut(&mut Reader) -> bool,
     ) -> bool {
         let budget = self.budget.min(most);
-        let spins = reader.is_reading()
-            && !budget.is_zero()
-            && self.habit.spins()
-            && !self.crowd.is_there(parts, reader.index());
+        let spins = !budget.is_zero() && self.habit.spins() && !self.crowd.is_there(parts, reader.index());
         if reader.is_armed() {
             if !spins {
                 return false;

@@ -1,6 +1,9 @@
 //! Where the sections of a segment lie, computed from its four sizes and checked.
 
-use super::{BOOKMARK_BUCKETS, Bookmark, BookmarkKey, Header, LOG_LEN, MEMBERS_MAX, Member, Name, Topic};
+use super::{
+    BOOKMARK_BUCKETS, Bookmark, BookmarkKey, GROUPS_MAX, Group, Header, LOG_LEN, MEMBERS_MAX, Member, Name,
+    Topic,
+};
 use crate::sync::BLOCK;
 use std::mem::size_of;
 
@@ -36,6 +39,8 @@ pub(crate) struct Geometry {
     pub names: usize,
     pub bookmarks: usize,
     pub keys: usize,
+    pub groups: usize,
+    pub group_rows: usize,
     pub total: usize,
 }
 
@@ -77,6 +82,8 @@ impl Geometry {
             names: section(each(topics as u64, size_of::<Name>())?)?,
             bookmarks: section(each(topics as u64, size_of::<Bookmark>())?)?,
             keys: section(each(topics as u64, size_of::<BookmarkKey>())?)?,
+            groups: section(each(GROUPS_MAX as u64, size_of::<Group>())?)?,
+            group_rows: section(each(GROUPS_MAX as u64, row_words(members) * 8)?)?,
             total: at,
         })
     }

@@ -87,7 +87,9 @@ pub(crate) struct Registry {
     /// Of the topics that are retired: once no publisher is in flight that saw one of them, a tail read after that, + 1; 0 before.
     /// What was ever published to them stands below it (rule R12).
     pub quiet_at: AtomicU64,
-    _spare: [AtomicU64; 1],
+    /// Rows of groups in use or used before, and those whose memory is reserved; the others must not be touched.
+    pub groups_made: AtomicU32,
+    pub groups_reserved: AtomicU32,
     /// Up to 64 topics that are retired but still bear their name: topic index + 1, or 0.
     pub retired: Retired,
 }

@@ -24,6 +24,9 @@ pub(crate) struct Reading {
     pub cursor: AtomicU64,
     /// The listeners of everything before this position have returned. Its owner; read by who waits for that.
     pub consumed: AtomicU64,
+    /// Position + 1 of the first message it took from a group whose listener has not returned; 0: there is none. Its owner,
+    /// before the message is taken; read by who waits for that.
+    pub holds: AtomicU64,
 }
 
 #[derive(Debug, Default)]

@@ -14,12 +14,15 @@
 //! rows       geometry.rows                131072 x 64             with their topics: bitmaps of who is posted to, who is
 //!                                                                                subscribed by name
 //! names      geometry.names               131072 x 256            with their topics
-//! ```
 //! bookmarks  geometry.bookmarks           131072 x 64             as they appear, 64 at a time: where durable subscriptions go on
 //! keys       geometry.keys                131072 x 512            with their bookmarks: topic, NUL, name
+//! groups     geometry.groups              4096 x 384              as they appear, 64 at a time
+//! group rows geometry.group_rows          4096 x 32               with their groups: bitmaps of who is a member
+//! ```
 //!
 //! Each section begins on a page of its own. The sections at the end are sparse: their memory is reserved in step with
-//! `header.registry.topics_reserved`, or `header.bookmarks.reserved`, and nothing beyond that number may be touched.
+//! `topics_reserved` and `groups_reserved` of `header.registry`, or `header.bookmarks.reserved`, and nothing beyond those
+//! numbers may be touched.
 //!
 //! Who writes what is said at each field. [`LAYOUT_VERSION`], the picture, the size asserts and the golden
 //! test below change together.
@@ -27,6 +30,7 @@
 mod bookmark;
 mod frame;
 mod geometry;
+mod group;
 mod header;
 mod member;
 mod parts;
@@ -36,11 +40,14 @@ mod topic;
 pub(crate) use bookmark::{BOOKMARK_BUCKETS, Bookmark, BookmarkKey, BookmarkTable, KEY_MAX};
 pub(crate) use frame::{FLAG_RAW, Frame, FrameFields, frame_bytes};
 pub(crate) use geometry::{Geometry, SLAB_POSITION_MAX, Sizes};
+#[cfg(test)]
+pub(crate) use group::Gate;
+pub(crate) use group::{GROUPS_MAX, Group, GroupCursor, GroupState};
 pub(crate) use header::{Header, Label, SEGMENT_CLOSED, SEGMENT_OPEN};
 pub(crate) use member::{Identity, Member, MemberState, Watches};
 #[cfg(test)]
 pub(crate) use member::{MemberIdentity, Reading};
-pub(crate) use parts::{Parts, TopicTable};
+pub(crate) use parts::{GroupTable, Parts, TopicTable};
 pub(crate) use slot::Slot;
 pub(crate) use topic::{NAME_MAX, Name, Topic, TopicState};
 
@@ -93,6 +100,7 @@ mod golden {
         assert_eq!((size_of::<Bookmark>(), align_of::<Bookmark>()), (64, 64));
         assert_eq!((offset_of!(Bookmark, handled), offset_of!(Bookmark, begun)), (8, 16));
         assert_eq!((size_of::<Name>(), size_of::<BookmarkKey>()), (256, 512));
+        assert_eq!((size_of::<Group>(), align_of::<Group>()), (384, 64));
         let g =
             Geometry::new(Sizes { slab_bytes: 16 << 20, max_message: 8 << 20, topics: 131072, members: 256 });
         let g = g.expect("the default sizes");
@@ -100,6 +108,7 @@ mod golden {
             [g.log, g.members, g.buckets, g.ring, g.slab, g.marks, g.topics, g.rows, g.names],
             [4096, 12288, 77824, 602112, 2699264, 19476480, 19492864, 27881472, 36270080]
         );
-        assert_eq!([g.bookmarks, g.keys, g.total], [69824512, 78213120, 145321984]);
+        assert_eq!([g.bookmarks, g.keys], [69824512, 78213120]);
+        assert_eq!([g.groups, g.group_rows, g.total], [145321984, 146894848, 147025920]);
     }
 }

@@ -1,7 +1,7 @@
 //! The sections of a bus as references: cut from a segment, or built on the heap by a model. The protocol's code
 //! takes these and cannot tell the difference.
 
-use super::{Member, Topic};
+use super::{Group, Member, Topic};
 use crate::sync::{AtomicU32, AtomicU64, Block, Ordering};
 
 /// The topic entries of a bus. Those beyond `reserved` have no memory yet and are never touched.
@@ -25,6 +25,33 @@ impl<'a> TopicTable<'a> {
     }
 }
 
+/// The rows of groups, with the same rule.
+#[derive(Clone, Copy)]
+pub(crate) struct GroupTable<'a> {
+    pub all: &'a [Group],
+    pub made: &'a AtomicU32,
+    pub reserved: &'a AtomicU32,
+}
+
+impl<'a> GroupTable<'a> {
+    pub fn get(&self, row: u32) -> Option<&'a Group> {
+        // Acquire: as for topics.
+        (row < self.reserved.load(Ordering::Acquire)).then(|| self.all.get(row as usize))?
+    }
+
+    /// The rows that are or were somebody's.
+    #[inline]
+    pub fn made(&self) -> &'a [Group] {
+        // Acquire: a row that is counted has its memory.
+        let made = self.made.load(Ordering::Acquire);
+        if made == 0 {
+            return &[];
+        }
+        let reserved = self.reserved.load(Ordering::Acquire);
+        &self.all[..(made.min(reserved) as usize).min(self.all.len())]
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Parts<'a> {
     pub alloc: &'a AtomicU64,
@@ -38,6 +65,9 @@ pub(crate) struct Parts<'a> {
     /// For each topic twice `row_words` words of bitmap: of those who are posted to, and of those subscribed by name.
     pub rows: &'a [AtomicU64],
     pub row_words: usize,
+    pub groups: GroupTable<'a>,
+    /// For each group `row_words` words: its members.
+    pub group_rows: &'a [AtomicU64],
 }
 
 impl<'a> Parts<'a> {
@@ -49,6 +79,10 @@ impl<'a> Parts<'a> {
     /// since.
     pub fn named(&self, topic: u32) -> &'a [AtomicU64] {
         &self.rows[(topic as usize * 2 + 1) * self.row_words..][..self.row_words]
+    }
+    /// The members of a group.
+    pub fn group_row(&self, row: u32) -> &'a [AtomicU64] {
+        &self.group_rows[row as usize * self.row_words..][..self.row_words]
     }
     /// Both.
     pub fn both(&self, topic: u32) -> &'a [AtomicU64] {

@@ -18,7 +18,11 @@ pub(crate) struct Topic {
     pub hash: AtomicU64,
     /// The next topic of the same bucket: index + 1, or 0.
     pub next: AtomicU32,
-    pub name_len: AtomicU32,
+    /// ```text
+    /// bits 31..8  its first group: row + 1, or 0; who publishes goes along from there
+    /// bits  7..0  the length of its name in bytes
+    /// ```
+    pub name: AtomicU32,
     /// `alloc` when the topic was retired; 0 while it is not, or not yet fully (rule R12).
     pub retired_at: AtomicU64,
     /// `sequence` when the entry was made: numbers up to it were never this topic's, or are forgotten.
@@ -30,7 +34,7 @@ pub(crate) struct Topic {
 #[cfg(not(loom))]
 const _: () = assert!(std::mem::size_of::<Topic>() == 64);
 
-/// A topic's name in whole words: `name_len` bytes of UTF-8, the rest of the last word 0.
+/// A topic's name, or a group's, in whole words: so many bytes of UTF-8, the rest of the last word 0.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct Name(pub [AtomicU64; (NAME_MAX + 1) / 8]);

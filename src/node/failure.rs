@@ -74,7 +74,9 @@ impl From<TopicError> for Failure {
             TopicError::NoSpace { needed, available } => {
                 Failure { needed: Some(needed as f64), available: Some(available as f64), ..failure }
             }
-            TopicError::TooMany { capacity } => Failure { capacity: Some(capacity), ..failure },
+            TopicError::TooMany { capacity } | TopicError::TooManyGroups { capacity } => {
+                Failure { capacity: Some(capacity), ..failure }
+            }
             TopicError::Os { error, .. } => Failure { errno: error.raw_os_error(), ..failure },
             _ => failure,
         }

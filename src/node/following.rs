@@ -189,6 +189,7 @@ impl Member {
         let gap = |(from, to, reason): (u64, u64, GapReason)| GapWords {
             topic: name.clone(),
             index: live.topic.id.index,
+            group: None,
             from: from as f64,
             to: to as f64,
             reason: reason.name().into(),

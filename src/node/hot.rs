@@ -6,6 +6,7 @@
 //!                          4 length of the body, or how many bodies
 //!                          5 messages drained  6 bytes the next message needs  7 what is to be told
 //!                          8 what is to be done besides
+//!                          9 of a message taken from a group: its row  10 whether another member was woken for more
 //! meta       Float64Array  per message drained: topic index, offset, length, flags, sequence, position, member, pid, time
 //! bytes      Uint8Array    their bodies, one after the other
 //! ```
@@ -15,7 +16,7 @@
 
 use super::arrays::{Array, adopt, give_back, memory_of};
 use super::wakeup::{Look, Wakeup};
-use crate::bus::{Attachment, Drained, Head, Refused, Sink, TopicRef};
+use crate::bus::{Attachment, Drained, Head, Refused, Sink, TopicRef, Turn};
 use crate::registry::TopicId;
 use napi::bindgen_prelude::Object;
 use napi::{Env, JsValue, sys};
@@ -50,6 +51,9 @@ const REUSED: u32 = 4;
 const GAPS: u32 = 1;
 const NEWS: u32 = 2;
 
+/// The places in `registers` that say from which group a message was taken, and whether another was woken.
+const ROW: usize = 9;
+const WOKE: usize = 10;
 /// The place in `registers` that says what is to be done besides, and its bits.
 const NOTE: usize = 8;
 /// Members seem to be dead: `tick`.
@@ -205,6 +209,39 @@ impl Hot {
         }
     }
 
+    /// Takes one message of the thread's groups. MORE: it was taken, or there may be one.
+    fn take(&mut self) -> u32 {
+        let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
+        // As for a drain.
+        attachment.consume();
+        let mut batch =
+            Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
+        // What was missed is told first: its listener may end what a message would be for.
+        let turn = match attachment.has_gaps() {
+            true => Turn::Ended(Drained::More),
+            false => attachment.take(&mut batch),
+        };
+        let (count, needed) = (batch.count, batch.needed);
+        let registers = self.registers.slice();
+        if let [_, _, _, _, _, drained, more, tell, ..] = registers {
+            *drained = count as u32;
+            *more = needed as u32;
+            *tell = attachment.has_gaps() as u32 * GAPS;
+        }
+        note(attachment, registers);
+        match turn {
+            Turn::Taken(taken) => {
+                if let Some(words) = registers.get_mut(ROW..=WOKE) {
+                    words.copy_from_slice(&[taken.row, taken.woke as u32]);
+                }
+                MORE
+            }
+            Turn::Ended(Drained::All) => ALL,
+            Turn::Ended(Drained::More | Drained::Cut) => MORE,
+            Turn::Ended(Drained::Corrupt) => CORRUPT,
+        }
+    }
+
     /// 1: asleep, or looks before the loop blocks; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return 1 };
@@ -215,7 +252,7 @@ impl Hot {
             attachment.disarm();
             return u32::from(!attachment.fall_asleep(Duration::ZERO));
         }
-        if attachment.is_behind() || attachment.has_news() {
+        if attachment.has_work() || attachment.has_news() {
             return 0;
         }
         // Left there, they would call JavaScript in each turn until it sleeps.
@@ -318,6 +355,7 @@ impl Sink for Batch<'_> {
 
     fn discard(&mut self) {
         self.count = 0;
+        self.used = 0;
         self.needed = 0;
     }
 }
@@ -327,12 +365,13 @@ type Cell = RefCell<Hot>;
 /// An object with the hot functions, each holding the member for as long as JavaScript holds it.
 pub(super) fn functions<'env>(env: &'env Env, hot: &Rc<Cell>) -> napi::Result<Object<'env>> {
     let object = Object::new(env)?;
-    let table: [(&str, sys::napi_callback); 8] = [
+    let table: [(&str, sys::napi_callback); 9] = [
         ("publish", Some(publish)),
         ("publishFrom", Some(publish_from)),
         ("publishMany", Some(publish_many)),
         ("endBurst", Some(end_burst)),
         ("drain", Some(drain)),
+        ("take", Some(take)),
         ("sleep", Some(sleep)),
         ("rouse", Some(rouse)),
         ("share", Some(share)),
@@ -442,6 +481,11 @@ unsafe extern "C" fn end_burst(env: sys::napi_env, info: sys::napi_callback_info
 unsafe extern "C" fn drain(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as above.
     unsafe { on_member(env, info, &mut [], |hot, _| hot.drain()) }
+}
+
+unsafe extern "C" fn take(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as above.
+    unsafe { on_member(env, info, &mut [], |hot, _| hot.take()) }
 }
 
 unsafe extern "C" fn sleep(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {

@@ -16,7 +16,7 @@ mod uv;
 mod waiter;
 mod wakeup;
 
-use crate::bus::{Attachment, Glob, Options, Watches};
+use crate::bus::{Attachment, Glob, GroupRef, Options, Watches};
 use crate::error::{Gap, TopicError};
 use crate::registry::TopicId;
 use census::{MemberWords, NewsWords, TopicInfoWords};
@@ -74,6 +74,15 @@ pub struct MatchWords {
     pub before: Vec<f64>,
 }
 
+/// A topic's group, as a member of it knows it.
+#[napi(object)]
+pub struct GroupWords {
+    pub row: u32,
+    pub index: u32,
+    pub generation: u32,
+    pub hash: u32,
+}
+
 #[napi(object)]
 pub struct Beginning {
     /// Messages at this position and later.
@@ -87,6 +96,8 @@ pub struct GapWords {
     pub topic: String,
     /// Of its entry.
     pub index: u32,
+    /// Whose members missed them together.
+    pub group: Option<String>,
     pub from: f64,
     pub to: f64,
     pub reason: String,
@@ -192,6 +203,23 @@ impl Member {
         }
     }
 
+    /// Makes this thread a member of a topic's group, which it is not yet.
+    #[napi(catch_unwind)]
+    pub fn join_group(&self, topic: String, group: String) -> Either<GroupWords, Failure> {
+        self.attached(|at| {
+            let GroupRef { row, topic, .. } = at.join_group(&topic, &group)?;
+            let (TopicId { index, generation }, hash) = (topic.id, topic.hash.into());
+            Ok(GroupWords { row, index, generation, hash })
+        })
+    }
+
+    #[napi(catch_unwind)]
+    pub fn leave_group(&self, row: u32) {
+        if let Some(at) = self.hot.borrow_mut().attachment() {
+            at.leave_group(row);
+        }
+    }
+
     /// Where a further subscription to a topic this thread reads begins.
     #[napi(catch_unwind)]
     pub fn subscribe_again(&self, topic: TopicWords) -> Beginning {
@@ -266,12 +294,13 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment().map(|at| at.take_gaps(u64::MAX)).unwrap_or_default();
-        let words = |(id, gap): (TopicId, Gap)| GapWords {
-            topic: gap.topic,
+        let words = |(id, Gap { topic, group, from, to, reason }): (TopicId, Gap)| GapWords {
+            topic,
             index: id.index,
-            from: gap.from as f64,
-            to: gap.to as f64,
-            reason: gap.reason.name().into(),
+            group,
+            from: from as f64,
+            to: to as f64,
+            reason: reason.name().into(),
         };
         gaps.into_iter().map(words).collect()
     }

@@ -3,7 +3,7 @@
 //! stands by then, and nobody can have published to it before.
 
 use super::{TopicId, Topics, log};
-use crate::layout::{NAME_MAX, TopicState};
+use crate::layout::TopicState;
 use crate::sync::{Ordering, fence, load_words};
 use Ordering::{Acquire, Relaxed};
 
@@ -53,7 +53,7 @@ impl Topics<'_> {
         if !self.is_of(id) {
             return None;
         }
-        let mut name = vec![0; (topic.name_len.load(Relaxed) as usize).min(NAME_MAX)];
+        let mut name = vec![0; topic.name_len()];
         load_words(&self.names[id.index as usize].0, &mut name);
         let base = topic.base.load(Relaxed);
         fence(Acquire);

@@ -57,6 +57,8 @@ pub(crate) fn attach(parts: &Parts<'_>, newcomer: Newcomer, identity: Identity, 
     member.identity.namespace.store(identity.namespace, Relaxed);
     member.identity.semaphore.store(semaphore, Relaxed);
     member.identity.watches.store(0, Relaxed);
+    // It may have died with a message it had taken.
+    member.reading.holds.store(0, Relaxed);
     // A slot's last user may have died asleep: awake, by the next even epoch (it never goes back).
     let epoch = member.sleeping.load(Relaxed);
     member.sleeping.store(epoch.wrapping_add(epoch & 1), Relaxed);

@@ -3,12 +3,14 @@
 
 mod appeared;
 mod bookmarks;
+mod groups;
 mod log;
 mod members;
 mod subscribers;
 mod topics;
 
 pub(crate) use bookmarks::{Bookmarks, NoBookmark, bookmark_key};
+pub(crate) use groups::{NoGroup, groups_of};
 pub(crate) use members::{AttachError, Newcomer, attach, detach, in_use, moved};
 pub(crate) use topics::{MakeError, Topics, hash_bits, name_hash};
 

@@ -1,13 +1,13 @@
 //! Who subscribes to a topic: its two bitmaps of members, and the log of the topics that got their first subscriber by name
 //! or lost their last. Under the registry lock, but for what is only read.
 
-use super::{TopicId, Topics, log};
+use super::{TopicId, Topics, groups_of, log};
 use crate::layout::{LOG_LEN, TopicState};
-use crate::sync::{Ordering, step};
+use crate::sync::{AtomicU64, Ordering, step};
 use Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 /// What a bitmap's bit of a member is, and in which of its words it stands.
-fn bit_of(member: u32) -> (usize, u64) {
+pub(super) fn bit_of(member: u32) -> (usize, u64) {
     (member as usize / 64, 1 << (member % 64))
 }
 
@@ -28,8 +28,10 @@ impl Topics<'_> {
     pub fn set_named(&self, id: TopicId, member: u32, on: bool) -> bool {
         let row = self.parts.named(id.index);
         let (at, bit) = bit_of(member);
-        let others =
-            || row.iter().enumerate().any(|(i, w)| w.load(Relaxed) & if i == at { !bit } else { !0 } != 0);
+        let others = || {
+            self.has_groups(id.index)
+                || row.iter().enumerate().any(|(i, w)| w.load(Relaxed) & if i == at { !bit } else { !0 } != 0)
+        };
         let is_on = row[at].load(Relaxed) & bit != 0;
         if is_on == on {
             return false;
@@ -47,7 +49,7 @@ impl Topics<'_> {
         true
     }
 
-    /// Clears a member's bits everywhere. True: interest in some topic ended.
+    /// Clears a member's bits everywhere, and closes the groups that it was the last of. True: interest in some topic ended.
     pub fn forget_member(&self, member: u32) -> bool {
         let registry = &self.header.registry;
         let made = registry.topics_made.load(Relaxed).min(self.parts.topics.reserved().len() as u32);
@@ -63,15 +65,32 @@ impl Topics<'_> {
                 ended |= self.set_named(TopicId { index, generation: state.generation() }, member, false);
             }
         }
-        ended
+        ended | self.forget_in_groups(member)
     }
 
-    /// Members that are posted to for a topic.
+    /// Members that are posted to for a topic, in groups too; each once.
     pub fn subscribers(&self, index: u32) -> u32 {
-        self.parts.row(index).iter().map(|word| word.load(Relaxed).count_ones()).sum()
+        let words = |row: &[AtomicU64]| row.iter().map(|word| word.load(Relaxed)).collect::<Vec<_>>();
+        let mut all = words(self.parts.row(index));
+        if let Some(id) = self.id_at(index) {
+            groups_of(&self.parts, id, |row| {
+                all.iter_mut().zip(words(self.parts.group_row(row))).for_each(|(word, more)| *word |= more);
+            });
+        }
+        all.into_iter().map(u64::count_ones).sum()
     }
 
-    fn log_change(&self, id: TopicId) {
+    /// Whether anybody is subscribed to the topic in that entry by its name, or in a group.
+    pub(super) fn is_wanted_at(&self, index: u32) -> bool {
+        self.has_groups(index) || self.parts.named(index).iter().any(|word| word.load(Relaxed) != 0)
+    }
+
+    fn id_at(&self, index: u32) -> Option<TopicId> {
+        let state = TopicState(self.parts.topics.get(index)?.state.load(Acquire));
+        Some(TopicId { index, generation: state.generation() })
+    }
+
+    pub(super) fn log_change(&self, id: TopicId) {
         let (registry, log) = (&self.header.registry, self.logs.1);
         let changed = registry.changed.load(Relaxed);
         log[changed as usize % log.len()].store(id.word(), Relaxed);
@@ -89,9 +108,9 @@ impl Topics<'_> {
 /// For those who watch interest. Without the lock.
 #[cfg_attr(not(feature = "node"), allow(dead_code))]
 impl Topics<'_> {
-    /// Whether anybody is subscribed to a topic by its name.
+    /// Whether anybody is subscribed to a topic by its name, or in a group.
     pub fn is_wanted(&self, id: TopicId) -> bool {
-        self.is_same(id) && self.parts.named(id.index).iter().any(|word| word.load(Relaxed) != 0)
+        self.is_same(id) && self.is_wanted_at(id.index)
     }
 
     /// Changes of interest so far.

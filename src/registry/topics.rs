@@ -68,7 +68,7 @@ impl<'a> Topics<'a> {
     }
 
     fn name_is(&self, index: u32, topic: &Topic, name: &[u8]) -> bool {
-        if topic.name_len.load(Relaxed) as usize != name.len() {
+        if topic.name_len() != name.len() {
             return false;
         }
         let mut bytes = [0; NAME_MAX];
@@ -105,7 +105,7 @@ impl<'a> Topics<'a> {
         if TopicState(state).generation() != id.generation || TopicState(state).phase() == TopicState::FREE {
             return None;
         }
-        let mut bytes = vec![0; (topic.name_len.load(Relaxed) as usize).min(NAME_MAX)];
+        let mut bytes = vec![0; topic.name_len()];
         load_words(&self.names[id.index as usize].0, &mut bytes);
         fence(Acquire);
         (TopicState(topic.state.load(Relaxed)).generation() == id.generation).then_some(bytes)
@@ -157,7 +157,7 @@ impl<'a> Topics<'a> {
             if state.phase() == TopicState::FREE {
                 // Half made. A topic without a name or subscribers: never found, and the first to give its place.
                 topic.hash.store(0, Relaxed);
-                topic.name_len.store(0, Relaxed);
+                topic.name.store(0, Relaxed);
                 for word in self.parts.both(index) {
                     word.store(0, Relaxed);
                 }
@@ -178,6 +178,7 @@ impl<'a> Topics<'a> {
             self.link(index, topic);
             step("recover: one");
         }
+        self.recover_groups();
         // Who watches interest may have missed a change.
         self.skip_changes();
         fence(SeqCst);
@@ -280,7 +281,7 @@ impl<'a> Topics<'a> {
             topic.time_ms.store(0, Relaxed);
             topic.retired_at.store(0, Relaxed);
             topic.hash.store(hash, Relaxed);
-            topic.name_len.store(name.len() as u32, Relaxed);
+            topic.name.store(name.len() as u32, Relaxed);
             step("make: numbered");
             store_words(&self.names[index as usize].0, name);
             for word in self.parts.both(index) {
@@ -416,9 +417,7 @@ impl<'a> Topics<'a> {
                 let state = TopicState(topic.state.load(Relaxed));
                 let last = topic.last.load(Acquire);
                 let readable = last != 0 && last >= overwritten;
-                if state.phase() == TopicState::VALID
-                    && readable == with_history
-                    && self.parts.named(index).iter().all(|word| word.load(Relaxed) == 0)
+                if state.phase() == TopicState::VALID && readable == with_history && !self.is_wanted_at(index)
                 {
                     chosen.push(index);
                     if chosen.len() == registry.retired.0.len() {

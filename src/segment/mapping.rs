@@ -5,8 +5,8 @@
 use super::place::{Place, PlaceError};
 use super::witness::Round;
 use crate::layout::{
-    BOOKMARK_BUCKETS, Bookmark, BookmarkKey, Geometry, Header, LAYOUT_VERSION, LOG_LEN, MAGIC, Member,
-    MemberState, Name, Parts, SEGMENT_CLOSED, SEGMENT_OPEN, Sizes, Topic, TopicTable,
+    BOOKMARK_BUCKETS, Bookmark, BookmarkKey, GROUPS_MAX, Geometry, Group, GroupTable, Header, LAYOUT_VERSION,
+    LOG_LEN, MAGIC, Member, MemberState, Name, Parts, SEGMENT_CLOSED, SEGMENT_OPEN, Sizes, Topic, TopicTable,
 };
 use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering, step};
 use Ordering::{Acquire, Relaxed, Release};
@@ -18,16 +18,19 @@ use shared_memory::{Shmem, ShmemConf, ShmemError};
 /// Topic entries whose memory is reserved at once.
 const TOPICS_AT_ONCE: u32 = 512;
 const BOOKMARKS_AT_ONCE: u32 = 64;
+/// The same of groups.
+const GROUPS_AT_ONCE: u32 = 64;
 
 pub(crate) struct Segment {
     shmem: Shmem,
     /// For reserving more of the same memory later, also when its name is gone.
     memory: OwnedFd,
     geometry: Geometry,
-    /// Topic entries whose memory this process knows to be there, whatever the header says.
+    /// Topic entries, and rows of groups, whose memory this process knows to be there, whatever the header says.
     known: AtomicU32,
     /// The same of bookmarks.
     known_bookmarks: AtomicU32,
+    known_groups: AtomicU32,
 }
 
 // SAFETY: the mapping is shared memory made of atomics; `Shmem` is not Send only because it holds its pointer.
@@ -74,8 +77,14 @@ impl Segment {
         reserve(&memory, id, 0, geometry.topics)?;
         step("create: reserved");
         shmem.set_owner(false);
-        let segment =
-            Segment { shmem, memory, geometry, known: AtomicU32::new(0), known_bookmarks: AtomicU32::new(0) };
+        let segment = Segment {
+            shmem,
+            memory,
+            geometry,
+            known: AtomicU32::new(0),
+            known_bookmarks: AtomicU32::new(0),
+            known_groups: AtomicU32::new(0),
+        };
         let built = segment.build(place);
         if built.is_err() {
             Segment::unlink(id);
@@ -131,8 +140,14 @@ impl Segment {
         if geometry.total != shmem.len() {
             return Err(SegmentError::Corrupt("its sizes"));
         }
-        let segment =
-            Segment { shmem, memory, geometry, known: AtomicU32::new(0), known_bookmarks: AtomicU32::new(0) };
+        let segment = Segment {
+            shmem,
+            memory,
+            geometry,
+            known: AtomicU32::new(0),
+            known_bookmarks: AtomicU32::new(0),
+            known_groups: AtomicU32::new(0),
+        };
         segment.ensure_topics()?;
         Ok(segment)
     }
@@ -172,7 +187,22 @@ impl Segment {
         Ok(())
     }
 
-    /// Sees to it that the topic entries the header calls reserved are: touched without memory they would end the process.
+    /// Reserves memory for the next rows of groups. Under the registry lock.
+    pub fn reserve_groups(&self) -> Result<(), SegmentError> {
+        let reserved = &self.header().registry.groups_reserved;
+        let from = reserved.load(Relaxed);
+        if from >= GROUPS_MAX {
+            return Err(SegmentError::Corrupt("its number of groups"));
+        }
+        let to = from.saturating_add(GROUPS_AT_ONCE).min(GROUPS_MAX);
+        self.reserve_rows(from, to)?;
+        // Release: as for topics.
+        reserved.store(to, Release);
+        step("memory: told of groups");
+        Ok(())
+    }
+
+    /// Sees to it that the topic entries and groups the header calls reserved are: touched without memory they would end the process.
     pub fn ensure_topics(&self) -> Result<(), SegmentError> {
         // Acquire: who sees what another thread has seen to sees the number that thread saw, or a later one.
         let known = self.known.load(Acquire);
@@ -183,6 +213,20 @@ impl Segment {
         if reserved > known {
             self.reserve_entries(known, reserved)?;
             self.known.store(reserved, Release);
+        }
+        self.ensure_groups()
+    }
+
+    fn ensure_groups(&self) -> Result<(), SegmentError> {
+        // Acquire: as above.
+        let known = self.known_groups.load(Acquire);
+        let reserved = self.header().registry.groups_reserved.load(Acquire);
+        if reserved > GROUPS_MAX || reserved < known {
+            return Err(SegmentError::Corrupt("its number of groups"));
+        }
+        if reserved > known {
+            self.reserve_rows(known, reserved)?;
+            self.known_groups.store(reserved, Release);
         }
         Ok(())
     }
@@ -202,6 +246,12 @@ impl Segment {
         reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
         step("memory: reserved");
         Ok(())
+    }
+
+    fn reserve_rows(&self, from: u32, to: u32) -> Result<(), SegmentError> {
+        let g = &self.geometry;
+        self.reserve_in(g.groups, size_of::<Group>(), from, to)?;
+        self.reserve_in(g.group_rows, g.row_words() * 8, from, to)
     }
 
     /// Reserves memory for the next bookmarks. Under the registry lock.
@@ -274,6 +324,12 @@ impl Segment {
             },
             rows: self.section(g.rows, topics * 2 * g.row_words()),
             row_words: g.row_words(),
+            groups: GroupTable {
+                all: self.section(g.groups, GROUPS_MAX as usize),
+                made: &header.registry.groups_made,
+                reserved: &header.registry.groups_reserved,
+            },
+            group_rows: self.section(g.group_rows, GROUPS_MAX as usize * g.row_words()),
         }
     }
 

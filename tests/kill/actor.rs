@@ -132,6 +132,15 @@ impl Actor {
                 Err(error) => format!("error {}", error.code()),
             },
             "take" => self.member().take(number(1) as usize),
+            "join" | "leave-group" => {
+                let (topic, group) = (name_of(number(1)), words.get(2).unwrap_or(&"group"));
+                let bus = &mut self.member().bus;
+                if words[0] == "leave-group" {
+                    return format!("{}", bus.unsubscribe_group(&topic, group));
+                }
+                bus.subscribe_group(&topic, group)
+                    .map_or_else(|error| format!("error {}", error.code()), |()| "joined".into())
+            }
             "unsubscribe" => format!("{}", self.member().bus.unsubscribe(&name_of(number(1)))),
             "publish" => self.publish(number(1), number(2), words.get(3).map_or(1, |_| number(3))),
             "publish-many" => {

@@ -1,7 +1,7 @@
 //! What stands in a segment, for tests that look for what the dead left: with the feature `kill-points` only.
 
 use crate::bus::Bus;
-use crate::layout::{MemberState, TopicState};
+use crate::layout::{GroupState, MemberState, TopicState};
 use crate::sync::Ordering::SeqCst;
 
 /// The shared words a death could leave behind, read once, one after the other.
@@ -21,6 +21,8 @@ pub struct Audit {
     pub subscribers: Vec<(String, u32)>,
     /// Topics that bear a name, live or retired; sorted.
     pub topics: Vec<String>,
+    /// Rows of groups that are somebody's, hold publishers back, or have members.
+    pub groups: Vec<u32>,
     /// A change of the registry was begun and not ended.
     pub dirty: bool,
     /// Slab bytes ever reserved.
@@ -76,6 +78,12 @@ pub fn audit(bus: &Bus) -> Audit {
         }
     }
     audit.topics.sort();
+    for (row, group) in (0u32..).zip(parts.groups.made()) {
+        let is_free = group.identity.topic.load(SeqCst) == 0
+            && !GroupState(group.gate.state.load(SeqCst)).gates()
+            && table.is_group_empty(row);
+        audit.groups.extend((!is_free).then_some(row));
+    }
     audit.dirty = shared.segment.header().registry.dirty.load(SeqCst) != 0;
     audit
 }

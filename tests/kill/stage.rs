@@ -267,6 +267,7 @@ impl Stage {
                 && audit.reading.len() == members.len()
                 && audit.inflight.is_empty()
                 && audit.stray_bits.is_empty()
+                && audit.groups.is_empty()
                 && !audit.dirty
                 && audit.subscribers.iter().cloned().collect::<BTreeSet<_>>() == expected;
             if clean { Ok(()) } else { Err(format!("of {members:?} there is {audit:?}")) }

@@ -80,6 +80,10 @@ macro_rules! atomic {
                 self.watch.store();
                 self.word.fetch_or(bits, order)
             }
+            pub fn fetch_max(&self, value: $value, order: Ordering) -> $value {
+                self.watch.store();
+                self.word.fetch_max(value, order)
+            }
             pub fn fetch_and(&self, bits: $value, order: Ordering) -> $value {
                 self.watch.store();
                 self.word.fetch_and(bits, order)

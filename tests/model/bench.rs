@@ -100,6 +100,7 @@ pub(super) fn publish_and_post(
 ) {
     publish(publisher, parts, topic, id, true).expect("there is room");
     fanout.post_row(parts, place, parts.row(topic.index), Ticks::default());
+    fanout.post_groups(parts, place, topic, id, Ticks::default());
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub(super) struct Got {
 }
 
 #[derive(Default)]
-pub(super) struct Batch(Vec<Got>);
+pub(super) struct Batch(pub Vec<Got>);
 
 impl Sink for Batch {
     fn fits(&mut self, _len: usize) -> bool {
@@ -274,6 +275,6 @@ pub(super) fn check_chains(parts: &Parts<'_>, frames: &[Standing]) {
 /// Checks that the whole slab is free again: nobody reads, nobody writes.
 pub(super) fn check_space(parts: &Parts<'_>) {
     let slab = Slab::of(parts);
-    let limit = slab.limit(|index| panic!("member {index} lags behind"));
+    let limit = slab.limit(|who| panic!("{who:?} lags behind"));
     assert_eq!(limit.position, parts.alloc.load(Acquire) + slab.bytes(), "slab space is lost");
 }

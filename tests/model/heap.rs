@@ -2,7 +2,8 @@
 //! protocol's code takes references and cannot tell the difference.
 
 use crate::layout::{
-    Header, LOG_LEN, Member, MemberIdentity, MemberState, Name, Parts, Reading, Topic, TopicState, TopicTable,
+    Gate, Group, GroupTable, Header, LOG_LEN, Member, MemberIdentity, MemberState, Name, Parts, Reading,
+    Topic, TopicState, TopicTable,
 };
 use crate::registry::{TopicId, Topics};
 use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Line, Ordering::Relaxed};
@@ -18,6 +19,8 @@ pub(crate) struct Heap {
     topics: Box<[Topic]>,
     rows: Box<[AtomicU64]>,
     names: Box<[Name]>,
+    pub groups: Box<[Group]>,
+    group_rows: Box<[AtomicU64]>,
 }
 
 fn some<T>(count: usize, make: impl Fn() -> T) -> Box<[T]> {
@@ -45,6 +48,11 @@ fn entry() -> Topic {
     Topic { state: watched(), sequence: watched(), last: watched(), ..Topic::default() }
 }
 
+fn group() -> Group {
+    let gate = Gate { state: watched(), low: watched(), cursor: watched(), taken: watched() };
+    Group { gate: Line(gate), ..Group::default() }
+}
+
 impl Heap {
     /// A slab of `blocks` blocks and a ring of as many slots, members that are attached and read nothing, and a table of
     /// `topics` entries, all free.
@@ -64,6 +72,8 @@ impl Heap {
             topics: some(topics, entry),
             rows: some(2 * topics, AtomicU64::default),
             names: some(topics, || Name(std::array::from_fn(|_| AtomicU64::new(0)))),
+            groups: some(0, group),
+            group_rows: some(0, AtomicU64::default),
         };
         heap.header.alloc.store((blocks * BLOCK) as u64, Relaxed);
         heap.header.registry.topics_reserved.store(topics as u32, Relaxed);
@@ -84,8 +94,18 @@ impl Heap {
         self
     }
 
+    /// With room for so many groups.
+    #[cfg(loom)]
+    pub fn with_groups(mut self, groups: usize) -> Heap {
+        self.groups = some(groups, group);
+        self.group_rows = some(groups, AtomicU64::default);
+        self.header.registry.groups_reserved.store(groups as u32, Relaxed);
+        self
+    }
+
     pub fn parts(&self) -> Parts<'_> {
-        let reserved = &self.header.registry.topics_reserved;
+        let registry = &self.header.registry;
+        let reserved = &registry.topics_reserved;
         Parts {
             alloc: &self.header.alloc,
             tail: &self.header.tail,
@@ -96,6 +116,12 @@ impl Heap {
             topics: TopicTable { all: &self.topics, reserved },
             rows: &self.rows,
             row_words: 1,
+            groups: GroupTable {
+                all: &self.groups,
+                made: &registry.groups_made,
+                reserved: &registry.groups_reserved,
+            },
+            group_rows: &self.group_rows,
         }
     }
 
@@ -112,6 +138,6 @@ impl Heap {
 }
 
 /// The id of an entry `with_topics` made.
-pub(crate) fn topic(index: u32) -> TopicId {
+pub(crate) const fn topic(index: u32) -> TopicId {
     TopicId { index, generation: 1 }
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod floor;
+mod group;
 mod heap;
 mod help;
 mod order;

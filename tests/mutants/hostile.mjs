@@ -105,7 +105,13 @@ const checks = [
   ],
   ['more made than reserved', topics, 'made <= reserved && ', '', entries],
   ['more reserved than there are', mapping, 'reserved > self.geometry.sizes.topics || ', '', entries],
-  ['fewer reserved than known', mapping, ' || reserved < known', '', entries],
+  [
+    'fewer reserved than known',
+    mapping,
+    'reserved > self.geometry.sizes.topics || reserved < known',
+    'reserved > self.geometry.sizes.topics',
+    entries,
+  ],
   ['reserving beyond the table', mapping, 'if from >= g.sizes.topics {', 'if false {', entries],
   [
     'no look while full',

@@ -88,7 +88,7 @@ export const mutants = [
     rule: 'bury',
     name: 'nobody looks for the dead when the slab is full',
     file: care,
-    find: '                && !shared.lives(&parts.members[member.index as usize], &mut round)\n',
+    find: '                    && !shared.lives(member, &mut round)\n',
     replace: '                && false\n',
     test: 'kill::burying for the sake of room',
   },

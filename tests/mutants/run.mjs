@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bursts } from './bursts.mjs'
 import { census } from './census.mjs'
+import { groups } from './groups.mjs'
 import { hostile } from './hostile.mjs'
 import { members } from './members.mjs'
 import { mutants as protocol } from './mutants.mjs'
@@ -28,6 +29,7 @@ const mutants = [
   ...bursts,
   ...census,
   ...requests,
+  ...groups,
   ...patternRules,
   ...pasts,
   ...durables,

@@ -199,7 +199,7 @@ impl<'a> Run<'a> {
         let topic = self.topics().find(NAMES[name].as_bytes(), hash)?;
         let Member { publisher, fanout, .. } = &mut self.members[member];
         let what = Publication { topic, hash: hash_bits(hash), flags: 0, time_ms: 1 };
-        let nudge = |index: usize| fanout.nudge(&parts, &self.place, index as u32);
+        let nudge = |who| fanout.nudge(&parts, &self.place, who);
         let published = publisher.publish(&parts, what, std::iter::once(&vec![7; len][..]), nudge);
         if published.is_ok() {
             fanout.post_row(&parts, &self.place, parts.row(topic.index), Ticks::default());

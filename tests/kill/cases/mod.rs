@@ -3,6 +3,7 @@
 
 mod durable;
 mod frozen;
+mod groups;
 mod membership;
 mod places;
 mod publishing;
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Case> {
     let rooms = [
         publishing::cases(),
         reading::cases(),
+        groups::cases(),
         registry::cases(),
         membership::cases(),
         places::cases(),
