@@ -27,6 +27,7 @@ export type Messages<Message, Topic extends string = string> = ipc.Messages<Mess
 export type MessagesOptions = ipc.MessagesOptions
 export type OpenOptions = ipc.OpenOptions
 export type PatternListener<Message, Topic extends string = string> = ipc.PatternListener<Message, Topic>
+export type PatternOptions = ipc.PatternOptions
 export type PatternMeta<Topic extends string = string> = ipc.PatternMeta<Topic>
 export type PatternSubscription = ipc.PatternSubscription
 export type PublishOptions = ipc.PublishOptions

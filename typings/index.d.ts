@@ -135,7 +135,10 @@ declare namespace ipc {
     durable?: string
   }
 
-  interface MessagesOptions extends Omit<SubscribeOptions, 'group' | 'once' | 'signal'> {
+  /** As of `subscribe`, but for what is for one topic. */
+  interface PatternOptions extends Omit<SubscribeOptions, 'replay' | 'after' | 'durable' | 'group'> {}
+
+  interface MessagesOptions extends Omit<SubscribeOptions, 'durable' | 'group' | 'once' | 'signal'> {
     /**
      * Bytes of messages that may wait while the loop is busy, with what holding them costs: a number or like `'1mb'`. Beyond it
      * the oldest go, and are told by `'gap'`, once for all that went in a row, before the loop is given its next message.
@@ -538,18 +541,18 @@ declare namespace ipc {
     psubscribe(
       pattern: string,
       listener: PatternListener<Buffer, NameOf<Topics>>,
-      options: SubscribeOptions & { raw: true },
+      options: PatternOptions & { raw: true },
     ): PatternSubscription
     psubscribe(
       pattern: string,
       listener: PatternListener<AnyMessageOf<Topics>, NameOf<Topics>>,
-      options?: SubscribeOptions & { raw?: false },
+      options?: PatternOptions & { raw?: false },
     ): PatternSubscription
     /** Where `raw` is not known to be either. */
     psubscribe(
       pattern: string,
       listener: PatternListener<AnyMessageOf<Topics> | Buffer, NameOf<Topics>>,
-      options: SubscribeOptions,
+      options: PatternOptions,
     ): PatternSubscription
 
     /** Ends this handle's subscriptions to a topic, loops too: all, or those of one listener. Those by a pattern go on. */
