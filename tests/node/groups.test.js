@@ -392,7 +392,9 @@ test('the name of a group is 1 to 255 bytes of UTF-8 without NUL', async (t) => 
   for (const group of ['', 'x'.repeat(256), 'é'.repeat(128), 'a\0b', '\ud800']) {
     refuses({ group }, 'ERR_INVALID_ARG_VALUE', 'TypeError')
   }
-  refuses({ group: 'g', echo: false }, 'ERR_INVALID_ARG_VALUE', 'TypeError')
+  for (const other of [{ echo: false }, { replay: 1 }, { after: 1 }, { durable: 'd' }]) {
+    refuses({ group: 'g', ...other }, 'ERR_INVALID_ARG_VALUE', 'TypeError')
+  }
   assert.throws(() => bus.messages('t', { group: 'g' }), { code: 'ERR_INVALID_ARG_VALUE', name: 'TypeError' })
   assert.deepEqual(bus.topics(), [])
   const longest = 'é'.repeat(127)

@@ -35,7 +35,7 @@ pub fn cases() -> Vec<Case> {
     for point in TAKE {
         let dies = death(0, "open; join 20", "publish 20 100");
         cases.push(amid(point, "by the only one of a group", Traffic, vec![dies]));
-        let dies = death(0, "open; join 1", "traffic; read; read; read; read").delivered(None);
+        let dies = death(0, "open; join 1", "publish 1 100 100").delivered(None);
         cases.push(amid(point, "of a topic that all publish to", Traffic, vec![dies]));
     }
     for point in END {
