@@ -458,7 +458,9 @@ mod tests {
         publish(&mut publisher, topic);
         let woken: Vec<usize> = (0..3).filter(|at| is_woken(&all[*at])).collect();
         assert_eq!((woken.len(), publisher.stats().posts), (1, 1));
-        // A second one wakes a second; a third message finds the first awake.
+        // A second one wakes a second, also where it is the first one's turn again.
+        let other = publisher.topic("other", LONG).expect("a topic");
+        (0..2).for_each(|_| publish(&mut publisher, other));
         publish(&mut publisher, topic);
         assert_eq!(publisher.stats().posts, 2);
         let first = &mut all[woken[0]];
@@ -521,6 +523,26 @@ mod tests {
         assert!(!consumed(&publisher), "its listener runs");
         member.consume();
         assert!(consumed(&publisher));
+    }
+
+    #[test]
+    fn what_was_left_of_a_group_is_not_for_who_comes_before_it_is_closed() {
+        let options = options("unclosed");
+        let mut publisher = open(&options);
+        let [mut leaver, mut comes] = [(); 2].map(|()| open(&options));
+        let left = leaver.join_group("t", "g").expect("joined");
+        publish(&mut publisher, left.topic);
+        // As if another held the registry lock.
+        assert!(leaver.step_out(left.row));
+        assert_eq!(comes.join_group("t", "g").expect("joined").row, left.row);
+        assert!(matches!(comes.take(&mut One::default()), Turn::Ended(Drained::All)));
+        assert!(!comes.has_gaps());
+        // Who owes the end of what is somebody's again ends nothing.
+        leaver.look_after_groups();
+        publish(&mut publisher, left.topic);
+        let mut got = One::default();
+        assert!(matches!(comes.take(&mut got), Turn::Taken(_)));
+        assert_eq!(got.0, [2]);
     }
 
     #[test]

@@ -25,10 +25,10 @@ const checks = [
     model('a_group_is_cut_off_and_overwritten_while_one_takes'),
   ],
   [
-    'low moves before the message is taken',
+    'low moves past what is left',
     group,
-    '        // The linearization point: of all who copied it, one has it.\n',
-    '        gate.low.fetch_max(floor + 128, Release);\n',
+    'gate.low.fetch_max(floor, Release);',
+    'gate.low.fetch_max(floor + 192, Release);',
     model('one_publishes_over_what_another_takes'),
   ],
   [
@@ -127,7 +127,7 @@ const checks = [
     'src/bus/attachment.rs',
     ' || groups.have_work(&parts)\n',
     '\n',
-    unit('members_who_fall_asleep_miss_no_wake_up'),
+    unit('who_leaves_hands_on_what_it_was_woken_for'),
     [
       { find: 'patterns, groups, spin, watching', replace: 'patterns, groups: _, spin, watching' },
       { find: 'reader.is_reading() || !groups.is_empty()', replace: 'reader.is_reading()' },
@@ -162,11 +162,11 @@ const checks = [
     node('a group whose members are all stopped is cut off'),
   ],
   [
-    'what was left of a group is who comes then',
+    'what was left of a group is for who comes then',
     working,
     'let is_new = topics.is_group_empty(row);',
     'let is_new = false;',
-    node('a group goes with its last member'),
+    unit('what_was_left_of_a_group_is_not_for_who_comes_before_it_is_closed'),
   ],
   [
     'gates are not looked at',

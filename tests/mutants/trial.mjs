@@ -20,7 +20,18 @@ const mayIsolate = spawnSync(alone[0], [...alone.slice(1), 'true']).status === 0
 
 /** What the tests need of the tree. */
 export function copy(root, tree) {
-  const parts = ['src', 'js', 'typings', 'tests', 'package.json', 'Cargo.toml', 'Cargo.lock', 'build.rs', 'clippy.toml']
+  const parts = [
+    'src',
+    'js',
+    'typings',
+    'docs',
+    'tests',
+    'package.json',
+    'Cargo.toml',
+    'Cargo.lock',
+    'build.rs',
+    'clippy.toml',
+  ]
   for (const part of parts) cpSync(join(root, part), join(tree, part), { recursive: true })
   symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
   mkdirSync(join(tree, 'build'))
