@@ -101,8 +101,8 @@ const checks = [
     'gap',
     'told to who subscribed after it',
     membership,
-    'Math.max(from, before + 1)',
-    'from',
+    'Math.max(from, before + 1, (asked ?? 0) + 1)',
+    'Math.max(from, (asked ?? 0) + 1)',
     gap('who subscribed after a gap is not told'),
   ],
   [
