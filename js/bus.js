@@ -45,6 +45,7 @@ class Bus extends EventEmitter {
       spin: options.spin,
       holdsProcess: () => this.#referenced && this.#holding > 0,
       has: (subscription) => this.#subscriptions.has(subscription),
+      check: () => this.#mustBeOpen(),
       drained: () => this.#drained(),
       gap: (gap) => this.#tellGap(gap),
       news: (event, facts) => this.#tell(event, facts),

@@ -4,10 +4,14 @@
 
 const { encode } = require('./codec')
 
-/** Kinds of answers: a value; an error; how many answers are to be expected of the thread that says so. */
+/**
+ * Kinds of answers: a value; an error; how many answers are to be expected of the thread that says so; that it has it, of the group with
+ * that row, or (undefined) to answer to though it responds no more.
+ */
 const VALUE = 0
 const ERROR = 1
 const COUNT = 2
+const HELD = 3
 
 const ARRAY_OF_3 = 0x93
 
@@ -66,4 +70,4 @@ function revived(described) {
   return error
 }
 
-module.exports = { COUNT, described, ERROR, isEnvelope, revived, shortened, VALUE, wrapped }
+module.exports = { COUNT, described, ERROR, HELD, isEnvelope, revived, shortened, VALUE, wrapped }

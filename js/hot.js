@@ -17,8 +17,8 @@ const CORRUPT = 3
 const CLOSED = 4
 
 /** Places in the registers. */
-const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, TOLD, NOTE, ROW, WOKE] = [
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+const [TOPIC, GENERATION, HASH, FLAGS, LENGTH, DRAINED, NEEDED, TOLD, NOTE, ROW, WOKE, KEEP] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 ]
 /** Bits of what is to be told: gaps, what else has changed, and that entries of matched topics went to others. */
 const GAPS = 1
@@ -108,7 +108,7 @@ function orThrow(result) {
 
 module.exports = {
   ...{ PUBLISHED, FULL, MOVED, ALL, MORE, CORRUPT, CLOSED },
-  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, NOTE, SUSPECTS, POSTS_DUE, ROW, WOKE },
+  ...{ LENGTH, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, NOTE, SUSPECTS, POSTS_DUE, ROW, WOKE, KEEP },
   ...{ META, AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME },
   ...{ FLAG_RAW, Hot, failed, orThrow },
 }

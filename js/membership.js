@@ -6,7 +6,7 @@
 const { isMainThread, threadId } = require('node:worker_threads')
 const { Encoder } = require('./codec')
 const { SlabcastError } = require('./errors')
-const { CLOSED, CORRUPT, Hot, NOTE, orThrow, POSTS_DUE, SUSPECTS } = require('./hot')
+const { CLOSED, CORRUPT, Hot, KEEP, NOTE, orThrow, POSTS_DUE, SUSPECTS } = require('./hot')
 const { spelled } = require('./inside')
 const native = require('./native')
 const { Publishing } = require('./publishing')
@@ -164,11 +164,13 @@ class Membership {
 
   // For its parts
 
-  /** Begins a subscription. */
+  /** Begins a subscription; returns the words of its topic, or of its group. */
   read(subscription) {
-    this.#orLose(() => {
-      if (subscription.pattern !== undefined) this.#receiving.psubscribe(subscription)
-      else this.#publishing.know(subscription[reads], this.#receiving.subscribe(subscription))
+    return this.#orLose(() => {
+      if (subscription.pattern !== undefined) return this.#receiving.psubscribe(subscription)
+      const words = this.#receiving.subscribe(subscription)
+      this.#publishing.know(subscription[reads], words)
+      return words
     })
   }
 
@@ -189,7 +191,7 @@ class Membership {
 
   #orLose(act) {
     try {
-      act()
+      return act()
     } catch (error) {
       if (error.code === 'ERR_CORRUPT') this.lose(error)
       throw error
@@ -200,14 +202,48 @@ class Membership {
     return this.#publishing.publishInside(handle, topic, bytes, sending)
   }
 
-  /** The members that are subscribed to a topic by its name. */
-  subscribersOf(topic) {
-    return this.#member.subscribersOf(spelled(topic))
+  /** The members that are subscribed to a topic by its name, and the rows of its groups. */
+  asked(topic) {
+    return this.#member.asked(spelled(topic))
+  }
+
+  /** The members that read a topic. */
+  readersOf(topic) {
+    return this.#member.readersOf(spelled(topic))
+  }
+
+  /** Of what was published to groups of a topic, { row, position } each, the places of that which nobody of them has or will have. */
+  lostInGroups(topic, all) {
+    const [rows, positions] = [all.map(({ row }) => row), all.map(({ position }) => position)]
+    return this.#member.lostInGroups(spelled(topic), rows, positions)
+  }
+
+  /** Past what this thread has published. */
+  publishedTo() {
+    return this.#member.publishedTo()
+  }
+
+  /** Whether a subscription of `read` has nothing before it that came before. */
+  isLive(subscription) {
+    return this.#receiving.isLive(subscription)
   }
 
   /** Those of some members that have left or died. */
   gone(members) {
     return this.#member.gone(members)
+  }
+
+  /** What was taken from groups counts as held until the outbox is empty: that it is so held waits there. */
+  keepTaken() {
+    this.#registers[KEEP] = 1
+  }
+
+  /** The outbox is empty. */
+  flushed() {
+    if (this.#registers[KEEP] === 0) return
+    this.#registers[KEEP] = 0
+    // It is looked at when this thread is about to sleep.
+    this.#member.postSelf()
   }
 
   /** Acts once all that is in the bus by now was handed out here. */
@@ -243,14 +279,17 @@ class Membership {
   }
 
   /** Tells the handle of one of a group's subscriptions what its members missed together. */
-  gapOfGroup({ topic, group, from, to }, subscription) {
-    for (const handle of this.#handles) {
-      if (handle.has(subscription)) handle.gap({ topic, group, from, to, lost: to - from + 1, reason: 'stalled' })
-    }
+  gapOfGroup({ topic, group, from, to }, reader) {
+    // Of requests who responds is told, under the name it knows.
+    const handler = this.#responding.handlerOf(reader)
+    const subscription = handler ?? reader
+    const gap = { topic: handler?.topic ?? topic, group, from, to, lost: to - from + 1, reason: 'stalled' }
+    for (const handle of this.#handles) if (handle.has(subscription)) handle.gap(gap)
   }
 
   /** Tells the handle of a subscription what that missed. */
   gapOf(subscription, { topic, from, to, reason }) {
+    if (this.#requests.missed(subscription, { lost: to - from + 1 })) return
     for (const handle of this.#handles) {
       if (handle.has(subscription)) handle.gap({ topic, from, to, lost: to - from + 1, reason })
     }

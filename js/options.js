@@ -71,14 +71,6 @@ function busName(name, value) {
   return value
 }
 
-/** Later versions' options: refused rather than silently without effect. */
-function notYet(options, names) {
-  for (const name of names) {
-    if (options[name] !== undefined)
-      throw invalidArgValue(`options.${name}`, options[name], 'is not supported by this version')
-  }
-}
-
 /** The options of `open`, complete. Sizes that were not given stay undefined: an existing bus has its own. */
 function openOptions(value) {
   const options = object('options', value)
@@ -211,8 +203,15 @@ function messagesOptions(value) {
 
 /** Those of subscribe that make sense for a handler. */
 function respondOptions(value) {
-  notYet(object('options', value), ['group'])
   const checked = subscribeOptions(value)
+  if (checked.past !== undefined) {
+    const [name, given] = Object.entries(checked.past)[0]
+    throw invalidArgValue(
+      `options.${name}`,
+      given,
+      'is not for requests: who asked has long had an answer, or an error',
+    )
+  }
   if (checked.raw) throw invalidArgValue('options.raw', true, 'is not for requests: they are values')
   return checked
 }

@@ -34,7 +34,7 @@ class Publishing {
   /** The handles that were told `false`, or refused, and wait for 'drain'. */
   #toldFalse = new Set()
 
-  /** @param {{ check: () => void, corrupt: Function, lose: Function, noted: () => void }} owner `check` throws when nothing can be published */
+  /** @param {{ check: () => void, corrupt: Function, lose: Function, noted: () => void, flushed: () => void }} owner `check` throws when nothing can be published */
   constructor(member, { maxMessage, maxAtOnce, topics }, encoder, hot, owner) {
     this.#member = member
     this.#maxMessage = maxMessage
@@ -115,12 +115,13 @@ class Publishing {
 
   /**
    * Publishes an encoded message to a topic that users cannot name.
-   * @param {{ before: () => void, after: () => void }} [sending] called right before it is tried and right after it is in the slab
+   * @param {{ before?: () => void, after?: () => void, beyond?: number }} [sending] called right before it is tried and right after it is in
+   *   the slab; bytes that the outbox may hold beyond its bound for this
    */
   publishInside(handle, topic, bytes, sending) {
-    sending?.before()
+    sending?.before?.()
     const isIn = this.#publishBytes(handle, topic, bytes, 0, sending)
-    if (isIn) sending?.after()
+    if (isIn) sending?.after?.()
     return isIn
   }
 
@@ -203,17 +204,18 @@ class Publishing {
     // One more try with all that can be done at once: a moved topic, a dead or (stallTimeout 0) a slow reader.
     if (this.#outbox.isEmpty && this.#flushOne(entry, 0, false)) return true
     this.#owner.check()
-    this.#mustTake(handle, bytes.length, 1)
+    this.#mustTake(handle, bytes.length, 1, sending?.beyond)
     this.#outbox.add(entry)
     return false
   }
 
-  /** Throws unless the outbox takes so many messages of `length` bytes together. */
-  #mustTake(handle, length, count) {
+  /** Throws unless the outbox takes so many messages of `length` bytes together, `beyond` its bound. */
+  #mustTake(handle, length, count, beyond = 0) {
     // Also who is refused waits for 'drain': another handle of this thread may have filled the outbox.
     this.#toldFalse.add(handle)
-    if (!this.#outbox.takes(length, count, handle.outbox)) {
-      throw outboxFull(length, Math.max(0, this.#outbox.available(count, handle.outbox)))
+    const limit = handle.outbox + beyond
+    if (!this.#outbox.takes(length, count, limit)) {
+      throw outboxFull(length, Math.max(0, this.#outbox.available(count, limit)))
     }
   }
 
@@ -223,7 +225,7 @@ class Publishing {
    */
   #flushOne = (entry, waited, accepted = true) => {
     let status = MOVED
-    if (accepted) entry.sending?.before()
+    if (accepted) entry.sending?.before?.()
     // A moved topic is looked up anew; it moves on only while the table is full of newer ones.
     for (let tries = 0; status === MOVED && tries < 8; tries++) {
       if (tries > 0) this.forgetName(entry.name)
@@ -238,7 +240,7 @@ class Publishing {
     }
     if (status === PUBLISHED) {
       if (waited > 0) this.#member.relieved()
-      if (accepted) entry.sending?.after()
+      if (accepted) entry.sending?.after?.()
       return true
     }
     if (status !== FULL && status !== MOVED && status !== CLOSED) this.#owner.corrupt('publish', status)
@@ -258,6 +260,7 @@ class Publishing {
   }
 
   #emptied = () => {
+    this.#owner.flushed()
     const told = [...this.#toldFalse]
     this.#toldFalse.clear()
     for (const handle of told) process.nextTick(() => handle.drained())

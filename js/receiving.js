@@ -10,7 +10,7 @@ const hot = require('./hot')
 const { NOTHING, Parcel } = require('./inbox')
 const { spelled } = require('./inside')
 const { Patterns } = require('./patterns')
-const { deliver, hears, past, queue, reads, rethrow, wantsMeta, within } = require('./subscription')
+const { deliver, fellBehind, hears, past, queue, reads, rethrow, wantsMeta, within } = require('./subscription')
 
 const { ALL, MORE, DRAINED, NEEDED, TOLD, GAPS, NEWS, REUSED, FLAG_RAW, META, orThrow } = hot
 const { AT_TOPIC, AT_OFFSET, AT_LENGTH, AT_FLAGS, AT_SEQUENCE, AT_POSITION, AT_MEMBER, AT_PID, AT_TIME } = hot
@@ -123,6 +123,21 @@ class Receiving {
     if (words !== undefined) return this.#member.subscribeAgain(words)
     const topic = orThrow(this.#member.subscribe(name))
     return { topic, from: topic.from, before: topic.before }
+  }
+
+  /** A live subscription goes on after a number that it has heard. */
+  #goBack(reading, entry, after) {
+    const source = this.#source(reading, entry)
+    const begun = source.catchUp(after)
+    if (begun === undefined) return
+    entry.following = new Following(entry.subscription, begun, source)
+    reading.replace([...reading.subscriptions])
+  }
+
+  /** Whether a subscription gets what comes at once: nothing is left that came before. */
+  isLive(subscription) {
+    const reading = this.#readings.get(spelled(subscription[reads]))
+    return reading.subscriptions.find((entry) => entry.subscription === subscription).following === undefined
   }
 
   #beginDurable(subscription, name) {
@@ -476,8 +491,13 @@ class Receiving {
         this.#groups.tellGap(gap)
         continue
       }
-      // Who is not live yet finds in the slab what is still there, and tells what is not.
-      for (const { following } of whose[at]) following?.fallBehind()
+      // Who is not live, or not any more, finds in the slab what is still there, and tells what is not.
+      for (const entry of whose[at]) {
+        entry.subscription[fellBehind]?.()
+        if (entry.following !== undefined) entry.following.fallBehind()
+        else if (entry.subscription[fellBehind] !== undefined) this.#goBack(this.#at(gap.index), entry, gap.from - 1)
+        if (this.#owner.closed) return
+      }
       this.#owner.gap(
         gap,
         whose[at].filter((entry) => entry.following === undefined),

@@ -4,122 +4,16 @@
 // an answer does not come, a look at those who were asked tells, or the time.
 
 const { encode } = require('./codec')
-const { COUNT, ERROR, isEnvelope, revived, VALUE, wrapped } = require('./envelopes')
-const { abortError, SlabcastError } = require('./errors')
+const { COUNT, ERROR, HELD, isEnvelope, revived, VALUE, wrapped } = require('./envelopes')
 const { askTopic, Insides, replyTopic } = require('./inside')
+const { noResponders, Request } = require('./request')
 const { Subscription } = require('./subscription')
 
-/** How often, in ms, it is looked whether those who were asked still live. */
+/** How often, in ms, it is looked whether those who were asked still live, and read. */
 const LOOK = 50
 /** Looks without a request, after which answers are not listened to any more: nobody is held back by a thread that asks seldom. */
 const IDLE_LOOKS = 20
-/** What a timer of Node's can wait. */
-const LONGEST = 2 ** 31 - 1
 const LAST_ID = 0xffffffff
-
-const noResponders = (topic, reason) =>
-  new SlabcastError('ERR_NO_RESPONDERS', `${reason} ${JSON.stringify(topic)}`, { topic })
-
-/** What was asked once, of several. */
-class Request {
-  /** By member: answers it owes. Undefined until it is known who was asked. */
-  #owed
-  #results = []
-  #timer
-  #onAbort
-
-  /** @param {(id: number) => void} settled told once, when nothing is waited for any more */
-  constructor(id, handle, topic, { timeout, signal, all }, settled) {
-    this.id = id
-    this.handle = handle
-    this.topic = topic
-    this.all = all
-    this.answer = new Promise((resolve, reject) => {
-      this.resolve = (value) => this.#settle(resolve, value)
-      this.fail = (error) => this.#settle(reject, error)
-    })
-    this.timeout = timeout
-    this.signal = signal
-    this.settled = settled
-    if (timeout <= LONGEST) {
-      this.#timer = setTimeout(() => this.#timedOut(), timeout)
-      this.#timer.unref()
-    }
-    this.#onAbort = signal && (() => this.fail(abortError(signal)))
-    signal?.addEventListener('abort', this.#onAbort, { once: true })
-  }
-
-  get owing() {
-    return this.#owed?.keys() ?? []
-  }
-
-  /** These members have it before them; each owes an answer, if it does not say otherwise. */
-  wasPutTo(members) {
-    this.#owed = new Map(members.map((member) => [member, 1]))
-    this.#look()
-  }
-
-  /** A member says how many answers are to come from it. */
-  expect(member, count) {
-    if (!this.#owed?.has(member)) return
-    this.#owe(member, count)
-    this.#look()
-  }
-
-  take(member, result) {
-    if (!this.all) {
-      if (result.status === 'fulfilled') this.resolve(result.value)
-      else this.fail(result.reason)
-      return
-    }
-    this.#results.push(result)
-    if (this.#owed?.has(member)) this.#owe(member, this.#owed.get(member) - 1)
-    this.#look()
-  }
-
-  /** A member died or left, and what it had said by then was heard. */
-  gone(member) {
-    const owed = this.#owed?.get(member)
-    if (owed === undefined) return
-    this.#miss(owed, noResponders(this.topic, 'Its process ended before it answered to a request of'))
-    this.#owe(member, 0)
-    this.#look()
-  }
-
-  #owe(member, count) {
-    if (count > 0) this.#owed.set(member, count)
-    else this.#owed.delete(member)
-  }
-
-  #miss(count, reason) {
-    for (let missed = 0; missed < count; missed++) this.#results.push({ status: 'rejected', reason })
-  }
-
-  /** Whether nobody owes anything any more. */
-  #look() {
-    if (this.#owed === undefined || this.#owed.size > 0) return
-    if (this.all) this.resolve(this.#results)
-    else this.fail(noResponders(this.topic, 'Nobody is left to answer to a request of'))
-  }
-
-  #timedOut() {
-    const message = `Nobody answered to a request of ${JSON.stringify(this.topic)} within ${this.timeout} ms`
-    const error = new SlabcastError('ERR_TIMEOUT', message, { topic: this.topic })
-    if (!this.all) {
-      this.fail(error)
-      return
-    }
-    for (const owed of this.#owed?.values() ?? []) this.#miss(owed, error)
-    this.resolve(this.#results)
-  }
-
-  #settle(how, value) {
-    clearTimeout(this.#timer)
-    this.signal?.removeEventListener('abort', this.#onAbort)
-    this.settled(this.id)
-    how(value)
-  }
-}
 
 class Requests {
   #owner
@@ -134,10 +28,13 @@ class Requests {
   #subscription
   #looks
   #idleLooks = 0
+  /** The ids of those that were in the bus when answers were missed, until it is known which are lost for good. */
+  #inDoubt = []
 
   /**
    * @param {object} owner `check` throws when nothing can be done; `read` and `unread` begin and end a subscription;
-   *   `publishInside` takes bytes; `subscribersOf` and `gone` say who is subscribed, and who of some has gone; `whenRead` acts once
+   *   `publishInside` takes bytes, and `publishedTo` is past where they are; `asked` says who is subscribed and what groups there are,
+   *   `readersOf` who reads, `gone` who of some has gone, `lostInGroups` what nobody of a group has; `whenRead` acts once
    *   what is in the bus by now was handed out here
    */
   constructor({ member, maxMessage, topics }, owner) {
@@ -151,24 +48,27 @@ class Requests {
   /** The promise of the first answer or, of `all`, of what became of each. */
   ask(handle, topic, message, options) {
     const body = encode(message, this.#maxMessage)
-    // User code may have run in it, and have closed this bus.
+    // User code may have run in it, and have closed this bus, or this handle of it.
     this.#owner.check()
+    handle.check()
     const to = this.#asks.of(topic)
-    let asked = this.#owner.subscribersOf(to)
-    if (asked.length === 0) {
+    let asked = this.#owner.asked(to)
+    if (asked.members.length === 0 && asked.groups.length === 0) {
       if (options.all) return Promise.resolve([])
       throw noResponders(topic, 'Nobody responds to')
     }
     this.#listen()
     const id = this.#newId()
-    const request = new Request(id, handle, topic, options, this.#settled)
+    const request = new Request(id, handle, topic, to, options, this.#settled)
     this.#waiting.set(id, request)
     try {
       // Whoever is there right before it is in the bus has it before them. It may wait in the outbox for long.
       const before = () => {
-        asked = this.#owner.subscribersOf(to)
+        asked = this.#owner.asked(to)
       }
-      const after = () => request.wasPutTo(asked)
+      const after = () => {
+        request.wasPutTo(asked, asked.groups.length > 0 ? this.#owner.publishedTo() - 1 : undefined)
+      }
       this.#owner.publishInside(handle, to, wrapped(this.#member, id, body), { before, after })
     } catch (error) {
       request.fail(error)
@@ -185,6 +85,13 @@ class Requests {
   close(error) {
     this.#ceaseLooking()
     for (const request of [...this.#waiting.values()]) request.fail(error)
+  }
+
+  /** Answers are lost for good. True: `subscription` is what hears them. */
+  missed(subscription, { lost }) {
+    if (subscription !== this.#subscription) return false
+    for (const id of this.#inDoubt.splice(0)) this.#waiting.get(id)?.mayHaveLost(lost)
+    return true
   }
 
   #ceaseLooking() {
@@ -205,7 +112,7 @@ class Requests {
   #listen() {
     this.#idleLooks = 0
     if (this.#subscription === undefined) {
-      const options = { reads: this.#replyTo, echo: true, once: false, raw: false }
+      const options = { reads: this.#replyTo, echo: true, once: false, raw: false, fellBehind: this.#fellBehind }
       const subscription = new Subscription(this.#replyTo.name, this.#hear, options, {
         ended() {},
         referenceChanged() {},
@@ -216,6 +123,11 @@ class Requests {
     this.#looks ??= setInterval(this.#look, LOOK).unref()
   }
 
+  /** This thread was cut off: what it missed is looked for in the slab. */
+  #fellBehind = () => {
+    this.#inDoubt = [...this.#waiting.values()].filter(({ isPut }) => isPut).map(({ id }) => id)
+  }
+
   #hear = (envelope, meta) => {
     if (!isEnvelope(envelope)) return
     const [id, kind, value] = envelope
@@ -224,6 +136,7 @@ class Requests {
     if (request === undefined) return
     const { member } = meta.publisher
     if (kind === COUNT) request.expect(member, value)
+    else if (kind === HELD) request.isHeldBy(member, value)
     else if (kind === VALUE) request.take(member, { status: 'fulfilled', value })
     else if (kind === ERROR) request.take(member, { status: 'rejected', reason: revived(value) })
   }
@@ -233,15 +146,50 @@ class Requests {
       if (++this.#idleLooks >= IDLE_LOOKS) this.#rest()
       return
     }
-    const asked = new Set()
-    for (const { owing } of this.#waiting.values()) for (const member of owing) asked.add(member)
-    const gone = asked.size === 0 ? [] : this.#owner.gone([...asked])
-    // What they said before is in the bus, and may not have been heard yet.
-    if (gone.length > 0) this.#owner.whenRead(() => this.#gone(gone))
+    const losses = [...this.#gone(), ...this.#ceased(), ...this.#lostInGroups()]
+    if (losses.length === 0) return
+    // What they said before is in the bus, and may not have been heard yet: or, where this thread fell behind, not for a while.
+    this.#owner.whenRead(() => {
+      if (this.#subscription && this.#owner.isLive(this.#subscription)) for (const lose of losses) lose()
+    })
   }
 
-  #gone(members) {
-    for (const request of [...this.#waiting.values()]) for (const member of members) request.gone(member)
+  /** What is lost with those who have died or left: what to do about it, each. */
+  #gone() {
+    const asked = new Set()
+    for (const { owing } of this.#waiting.values()) for (const member of owing) asked.add(member)
+    const members = asked.size === 0 ? [] : this.#owner.gone([...asked])
+    const all = [...this.#waiting.values()]
+    return members.flatMap((member) => all.map((request) => () => request.gone(member)))
+  }
+
+  /** With those who read no more what was put to them. */
+  #ceased() {
+    const losses = []
+    const readers = new Map()
+    for (const request of this.#waiting.values()) {
+      const { to } = request
+      for (const member of request.owing) {
+        if (request.hasHeardOf(member)) continue
+        if (!readers.has(to)) readers.set(to, new Set(this.#owner.readersOf(to)))
+        if (!readers.get(to).has(member)) losses.push(() => request.ceased(member))
+      }
+    }
+    return losses
+  }
+
+  /** With members of groups. */
+  #lostInGroups() {
+    const byTopic = new Map()
+    for (const request of this.#waiting.values()) {
+      const { to, position, groups } = request
+      if (groups.size > 0 && !byTopic.has(to)) byTopic.set(to, [])
+      for (const row of groups) byTopic.get(to).push({ request, row, position })
+    }
+    return [...byTopic].flatMap(([to, all]) => {
+      const lost = this.#owner.lostInGroups(to, all)
+      return lost.map((at) => () => all[at].request.lostIn(all[at].row))
+    })
   }
 
   #rest() {

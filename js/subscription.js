@@ -17,6 +17,7 @@ const reads = Symbol('reads')
 const call = Symbol('call')
 const answers = Symbol('answers')
 const past = Symbol('past')
+const fellBehind = Symbol('fellBehind')
 const end = Symbol('end')
 
 class Subscription {
@@ -35,9 +36,10 @@ class Subscription {
    * @param {string | undefined} topic checked; none with a pattern
    * @param {Function} listener checked
    * @param {{ group?: string, echo: boolean, once: boolean, raw: boolean, signal?: AbortSignal, pattern?: string, queue?: object, past?: object,
-   *   reads?: object, answers?: boolean }} options checked; not aborted. `queue` takes the messages in the listener's stead, unopened:
+   *   reads?: object, answers?: boolean, fellBehind?: () => void }} options checked; not aborted. `queue` takes the messages in the listener's stead, unopened:
    *   { add(parcel), mustWait(length), canTake(length, whenTaken) }; `past`: where it begins, { replay }, { after } or { durable };
-   *   `reads`: the topic it reads, where that is another than it is named after; `answers`: its listener answers to requests
+   *   `reads`: the topic it reads, where that is another than it is named after; `answers`: its listener answers to requests;
+   *   `fellBehind`: after a cut-off it is told so, and then it gets what of what it missed is still there, and the gap is of the rest
    * @param {{ ended: (forget: boolean) => void, referenceChanged: (referenced: boolean) => void }} owner told when it ends and when it
    *   begins or ceases to keep the process alive
    */
@@ -51,6 +53,7 @@ class Subscription {
       [past]: { value: more.past },
       [reads]: { value: more.reads ?? topic },
       [answers]: { value: more.answers === true },
+      [fellBehind]: { value: more.fellBehind },
     })
     this.#listener = listener
     this.#wantsMeta = !takesOne(listener)
@@ -149,6 +152,6 @@ function rethrow(error) {
 }
 
 module.exports = {
-  ...{ answers, call, deliver, end, hears, isOf, isReferenced, past, queue, reads, wantsMeta, within },
+  ...{ answers, call, deliver, end, fellBehind, hears, isOf, isReferenced, past, queue, reads, wantsMeta, within },
   ...{ rethrow, Subscription },
 }

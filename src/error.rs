@@ -301,6 +301,17 @@ pub enum RequestError {
         /// How long it was waited.
         timeout: Duration,
     },
+    /// This thread did not read for longer than the others' `stall_timeout` and was cut off, and of the answers to it so many were
+    /// overwritten meanwhile: perhaps the one to this.
+    #[error(
+        "{lost} answers were overwritten while this thread did not read, perhaps one to a request of {topic:?}"
+    )]
+    Lost {
+        /// The topic.
+        topic: String,
+        /// How many answers, to whatever this thread has asked.
+        lost: u64,
+    },
     /// Who was asked answered with an error.
     #[error(transparent)]
     Handler(#[from] HandlerError),
@@ -317,7 +328,7 @@ impl RequestError {
     pub fn code(&self) -> Option<&str> {
         match self {
             RequestError::NoResponders { .. } => Some("ERR_NO_RESPONDERS"),
-            RequestError::TimedOut { .. } => Some("ERR_TIMEOUT"),
+            RequestError::TimedOut { .. } | RequestError::Lost { .. } => Some("ERR_TIMEOUT"),
             RequestError::Handler(error) => error.code.as_deref(),
             RequestError::Publish(error) => Some(error.code()),
             RequestError::Receive(error) => Some(error.code()),

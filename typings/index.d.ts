@@ -165,6 +165,12 @@ declare namespace ipc {
 
   interface RespondOptions {
     /**
+     * The handler is one of a group of the topic, as of `subscribe`: each request goes to exactly one member of the group, an idle one
+     * first, in whatever process; who asks waits for one answer of each group. One that dies before it took a request loses it to
+     * another; what it took is not given to another. Not with `echo: false`.
+     */
+    group?: string
+    /**
      * Also requests of this thread.
      * @default true
      */
@@ -486,11 +492,12 @@ declare namespace ipc {
     ): Messages<MessageOf<Topics, Name> | Buffer, Name>
 
     /**
-     * Asks all who respond to a topic, in whatever process, this one among them: a promise of the first answer. An error of a handler
-     * is an answer: the promise is rejected with an `Error` of its name, message, code and stack. Answers that come later are
+     * Asks all who respond to a topic, in whatever process, this one among them, and one member of each group that does: a promise of the
+     * first answer. An error of a handler is an answer: the promise is rejected with an `Error` of its name, message, code and stack. Answers that come later are
      * dropped. It keeps the process alive while it waits. Where the slab is full it waits in the outbox.
      * @throws (rejects) `ERR_NO_RESPONDERS`: nobody responds, or those who were asked died or left before they answered (told
-     *   within some 0.1 s); `ERR_TIMEOUT`; `AbortError`; as `publish` and `subscribe`. `ERR_CLOSED`: also when it is closed meanwhile.
+     *   within some 0.1 s); `ERR_TIMEOUT`, also, with `lost`, where this thread did not read for longer than `stallTimeout`, was cut off,
+     *   and the answer may have been overwritten meanwhile; `AbortError`; as `publish` and `subscribe`. `ERR_CLOSED`: also when it is closed meanwhile.
      */
     request<Answer = any, Name extends NameOf<Topics> = NameOf<Topics>>(
       topic: Name,
@@ -499,7 +506,7 @@ declare namespace ipc {
     ): Promise<Answer>
 
     /**
-     * As `request`: a promise of what became of each who was asked, as of `Promise.allSettled`, in the order in which it became
+     * As `request`: a promise of what became of each who was asked, a group being one, as of `Promise.allSettled`, in the order in which it became
      * known. Who died or left is `ERR_NO_RESPONDERS`, who has not answered by `timeout` is `ERR_TIMEOUT`. Nobody responds: `[]`.
      * @throws (rejects) as `request`, but for these two
      */
@@ -636,6 +643,8 @@ declare namespace ipc {
     readonly path?: string
     /** Of `ERR_INVALID_TOPIC`, `ERR_NO_RESPONDERS`, and of `ERR_TIMEOUT` of a request. */
     readonly topic?: string
+    /** Of `ERR_TIMEOUT` of a request whose answer may have been overwritten: how many answers to this thread were. */
+    readonly lost?: number
     /** Of `ERR_IN_USE`: one of the processes that use the bus, where it can be told, or the one that holds a durable subscription. */
     readonly pid?: number
     /** Of `ERR_IN_USE`: the member that holds a durable subscription. */

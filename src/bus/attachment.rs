@@ -454,6 +454,14 @@ impl Attachment {
             .collect()
     }
 
+    /// Of a topic that this thread is subscribed to, what was missed: it is told by whoever asks.
+    pub fn take_gaps_of(&mut self, topic: TopicId) -> Vec<(u64, u64)> {
+        let is_its = |missed: &Missed| missed.topic == topic && missed.group.is_none();
+        let (its, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.gaps).into_iter().partition(is_its);
+        self.gaps = others;
+        its.into_iter().map(|missed| (missed.from, missed.to)).collect()
+    }
+
     pub fn has_gaps(&self) -> bool {
         !self.gaps.is_empty()
     }

@@ -90,7 +90,13 @@ impl Attachment {
         if self.membership.is_some() {
             let parts = self.shared.parts();
             self.reader.consume(&parts);
-            self.groups.consume(&parts);
+        }
+    }
+
+    /// The same of what was taken from groups.
+    pub fn consume_taken(&mut self) {
+        if self.membership.is_some() {
+            self.groups.consume(&self.shared.parts());
         }
     }
 

@@ -2,10 +2,12 @@
 
 use super::message::Request;
 
-/// Kinds of answers: a value; an error; how many answers are to be expected of who says so.
+/// Kinds of answers: a value; an error; how many answers are to be expected of who says so; that it has it, of the group with that
+/// row, or (nil) to answer to though it responds no more.
 pub(super) const VALUE: u32 = 0;
 pub(super) const ERROR: u32 = 1;
 pub(super) const COUNT: u32 = 2;
+pub(super) const HELD: u32 = 3;
 
 const ARRAY_OF_3: u8 = 0x93;
 
@@ -51,10 +53,10 @@ fn number(bytes: &mut &[u8]) -> Option<u32> {
     value.try_into().ok()
 }
 
-/// A request, and its value.
-pub(super) fn request(bytes: &[u8]) -> Option<(Request, &[u8])> {
+/// A request, and its value; `row`: of the group it was taken from.
+pub(super) fn request(bytes: &[u8], row: Option<u32>) -> Option<(Request, &[u8])> {
     let (member, id, value) = unwrapped(bytes)?;
-    Some((Request { member, id }, value))
+    Some((Request { member, id, row }, value))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -73,6 +75,7 @@ mod tests {
                 wrapped(1, ERROR, &rmp_serde::to_vec_named(&error).expect("encode"))
             }),
             ("count", wrapped(1, COUNT, &[0])),
+            ("held", wrapped(1, HELD, &[5])),
         ] {
             let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let row = docs.lines().find(|line| line.starts_with(&format!("| {what} |"))).expect("a row");

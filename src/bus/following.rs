@@ -21,7 +21,6 @@ impl Attachment {
 
     /// A further subscription of this thread to a topic it reads, or one that fell behind: what the past holds, and from where it
     /// is live.
-    #[cfg(feature = "node")]
     pub fn catch_up(&mut self, topic: TopicRef, past: Past) -> Result<(Live, History), TopicError> {
         self.must_be_attached()?;
         let (from, before) = self.subscribe_again(topic);

@@ -122,9 +122,7 @@ pub(crate) fn take(
         // The linearization point: of all who copied it, one has it.
         let past = GroupCursor::new(seen.position, number);
         if gate.cursor.compare_exchange(cursor.0, past.0, AcqRel, Relaxed).is_err() {
-            if held {
-                me.reading.holds.store(0, Release);
-            }
+            unhold(me, held);
             seen.give_up(sink);
             continue;
         }
@@ -203,13 +201,22 @@ fn floor_at(parts: &Parts<'_>, position: u64) -> Option<u64> {
     }
 }
 
-/// Says, before it is taken, that a message of mine is not consumed yet. True: it was the first.
-fn hold(me: &Member, seen: &Seen) -> bool {
-    let first = seen.head.is_some() && me.reading.holds.load(Relaxed) == 0;
-    if first {
-        me.reading.holds.store(seen.position, Release);
+/// Says, before it is taken, that a message of mine is not consumed yet: of those that are not, where the first and the last in the bus
+/// stand, for groups are looked at by turns. Returns what was said until then.
+fn hold(me: &Member, seen: &Seen) -> Option<(u64, u64)> {
+    seen.head?;
+    let (first, last) = (me.reading.holds.load(Relaxed), me.reading.reach.load(Relaxed));
+    me.reading.reach.store(last.max(seen.position), Release);
+    me.reading.holds.store(if first == 0 { seen.position } else { first.min(seen.position) }, Release);
+    Some((first, last))
+}
+
+/// Another took it.
+fn unhold(me: &Member, before: Option<(u64, u64)>) {
+    if let Some((first, last)) = before {
+        me.reading.holds.store(first, Release);
+        me.reading.reach.store(last, Release);
     }
-    first
 }
 
 /// Cuts a group off that has not moved from `seen`, as a reader.

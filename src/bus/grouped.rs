@@ -1,5 +1,6 @@
 //! The Rust API's part in groups: being a member, and handing out what was taken.
 
+use super::asking::ask_topic;
 use super::inbox::{Kind, Named, Names};
 use super::reader::Drained;
 use super::working::{GroupRef, Turn};
@@ -10,9 +11,17 @@ use std::sync::Arc;
 /// The groups this bus is a member of.
 #[derive(Debug, Default)]
 pub(super) struct Grouped {
-    joined: Vec<(Arc<str>, GroupRef)>,
+    joined: Vec<Joined>,
     /// Their topics.
     names: Names,
+}
+
+#[derive(Debug)]
+struct Joined {
+    /// As its messages are told.
+    topic: Arc<str>,
+    kind: Kind,
+    group: GroupRef,
 }
 
 impl Bus {
@@ -24,30 +33,52 @@ impl Bus {
     /// [`publish`](Self::publish) for room, it takes messages of its groups in as well. Errors: `InvalidGroup` where the
     /// name is not 1 to 255 bytes without NUL, `TooManyGroups` beyond 4,096 of all topics.
     pub fn subscribe_group(&mut self, topic: &str, group: &str) -> Result<(), TopicError> {
-        if self.grouped.place_of(topic, group).is_none() {
-            let joined = self.at.join_group(users(topic)?, group).inspect_err(|error| {
-                if matches!(error, TopicError::Corrupt) {
-                    self.at.leave();
-                }
-            })?;
-            let name: Arc<str> = topic.into();
-            let named = Named { topic: joined.topic, name: name.clone(), from: 0, kind: Kind::Messages };
-            self.grouped.names.insert(joined.topic.id.index, named);
-            self.grouped.joined.push((name, joined));
-        }
-        Ok(())
+        self.join(users(topic)?, topic, group, Kind::Messages)
     }
 
     /// Leaves a group: nothing more of it is taken. What was taken in while publishing is still received, for nobody else will.
     /// False: this bus was not in it.
     pub fn unsubscribe_group(&mut self, topic: &str, group: &str) -> bool {
+        self.quit(topic, group, Kind::Messages)
+    }
+
+    /// Responds to a topic as a member of a group: each request is received by exactly one of the group's members, an idle one first,
+    /// whatever process it is in; who asks waits for one answer of each group. Else as [`respond`](Self::respond) and
+    /// [`subscribe_group`](Self::subscribe_group), with their errors.
+    ///
+    /// Who asked is told whose its request is when it is received here, which may wait for room as [`publish`](Self::publish) does: if this
+    /// process dies after that, it learns of it. Of one that dies before it took a request, another takes it.
+    pub fn respond_group(&mut self, topic: &str, group: &str) -> Result<(), TopicError> {
+        let kind = self.responds();
+        self.join(&ask_topic(users(topic)?), topic, group, kind)
+    }
+
+    /// Responds in a group no more. What was taken in while publishing is still received. False: it did not.
+    pub fn stop_responding_group(&mut self, topic: &str, group: &str) -> bool {
+        let kind = Kind::Requests(self.at.number());
+        self.quit(topic, group, kind)
+    }
+
+    fn join(&mut self, name: &str, told: &str, group: &str, kind: Kind) -> Result<(), TopicError> {
+        if self.grouped.place_of(told, group, kind).is_none() {
+            let joined = self.at.join_group(name, group);
+            let joined = self.unless_corrupt(joined)?;
+            let topic: Arc<str> = told.into();
+            let named = Named { topic: joined.topic, name: topic.clone(), from: 0, kind };
+            self.grouped.names.insert(joined.topic.id.index, named);
+            self.grouped.joined.push(Joined { topic, kind, group: joined });
+        }
+        Ok(())
+    }
+
+    fn quit(&mut self, told: &str, group: &str, kind: Kind) -> bool {
         if self.at.is_forked() {
             return false;
         }
-        let Some(place) = self.grouped.place_of(topic, group) else { return false };
-        let (name, left) = self.grouped.joined.remove(place);
+        let Some(place) = self.grouped.place_of(told, group, kind) else { return false };
+        let left = self.grouped.joined.remove(place).group;
         self.at.leave_group(left.row);
-        if !self.grouped.joined.iter().any(|(other, _)| *other == name) {
+        if !self.grouped.joined.iter().any(|other| other.group.topic == left.topic) {
             self.grouped.names.remove(&left.topic.id.index);
         }
         true
@@ -62,8 +93,9 @@ impl Bus {
         let mut taken = None;
         let ended = self.inbox.take_in(&grouped.names, |taking| match at.take(taking) {
             Turn::Taken(one) => {
-                let group = grouped.joined.iter().find(|(_, group)| group.row == one.row);
-                taking.belongs_to(group.map(|(_, group)| group.name.clone()));
+                if let Some(joined) = grouped.joined.iter().find(|joined| joined.group.row == one.row) {
+                    taking.belongs_to(joined.group.name.clone(), one.row);
+                }
                 taken = Some(one);
                 Drained::All
             }
@@ -82,7 +114,9 @@ impl Bus {
 }
 
 impl Grouped {
-    fn place_of(&self, topic: &str, group: &str) -> Option<usize> {
-        self.joined.iter().position(|(name, joined)| &**name == topic && &*joined.name == group)
+    fn place_of(&self, topic: &str, group: &str, kind: Kind) -> Option<usize> {
+        let is_it =
+            |joined: &Joined| (&*joined.topic, &*joined.group.name, joined.kind) == (topic, group, kind);
+        self.joined.iter().position(is_it)
     }
 }

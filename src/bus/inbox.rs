@@ -73,8 +73,8 @@ struct Batch {
     next: usize,
     /// Of each run of messages that came alike, by what.
     labels: Vec<Label>,
-    /// The group they were taken from.
-    group: Option<Arc<str>>,
+    /// The group they were taken from, and its row.
+    group: Option<(Arc<str>, u32)>,
     /// As long as it ever was, so that nothing is cleared before it is overwritten.
     buffer: Vec<u8>,
     used: usize,
@@ -115,6 +115,13 @@ impl Inbox {
         let batch = self.batches.front()?;
         let entry = batch.entries.get(batch.next)?;
         batch.labels[entry.label].pattern.is_none().then_some(&entry.head)
+    }
+
+    /// The next message, if it is a request, and its topic.
+    pub fn request(&self) -> Option<(TopicId, Request)> {
+        let batch = self.batches.front()?;
+        let entry = batch.entries.get(batch.next)?;
+        Some((entry.head.topic, entry.request?))
     }
 
     /// Takes in what a drain finds of these topics.
@@ -183,7 +190,8 @@ impl Inbox {
         let entry = &entries[*next];
         *next += 1;
         self.bytes -= entry.head.len;
-        let (Label { topic, pattern, .. }, group) = (&labels[entry.label], group.as_ref());
+        let (Label { topic, pattern, .. }, group) =
+            (&labels[entry.label], group.as_ref().map(|(name, _)| name));
         let (head, pattern) = (&entry.head, pattern.as_ref());
         let (body, request) = (&buffer[entry.body()], entry.request);
         Some(MessageRef { head, topic, pattern, group, body, request })
@@ -242,14 +250,15 @@ impl Inbox {
 impl Batch {
     /// Takes requests and answers out of what they are wrapped in; answers are put apart, what is neither goes.
     fn unwrap(&mut self, answers: &mut Vec<Message>) {
-        let Batch { entries, labels, buffer, .. } = self;
+        let Batch { entries, labels, buffer, group, .. } = self;
+        let row = group.as_ref().map(|(_, row)| *row);
         entries.retain_mut(|entry| {
             let Label { topic, kind, .. } = &labels[entry.label];
             let body = &buffer[entry.body()];
             match kind {
                 Kind::Messages => true,
                 Kind::Requests(me) => {
-                    let asked = envelope::request(body).filter(|(asked, _)| asked.member != *me);
+                    let asked = envelope::request(body, row).filter(|(asked, _)| asked.member != *me);
                     let Some((asked, value)) = asked else { return false };
                     entry.request = Some(asked);
                     entry.start += entry.head.len - value.len();
@@ -287,8 +296,8 @@ pub(super) struct Taking<'a> {
 
 impl Taking<'_> {
     /// What was taken is of a group.
-    pub fn belongs_to(&mut self, group: Option<Arc<str>>) {
-        self.batch.group = group;
+    pub fn belongs_to(&mut self, name: Arc<str>, row: u32) {
+        self.batch.group = Some((name, row));
     }
 }
 

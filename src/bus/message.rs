@@ -25,6 +25,8 @@ pub struct Message {
 pub(super) struct Request {
     pub member: u32,
     pub id: u32,
+    /// Of the group it was taken from.
+    pub row: Option<u32>,
 }
 
 /// A message on loan, from [`Bus::recv_ref`](crate::Bus::recv_ref) and its like: it tells what [`Message`] does, and its

@@ -33,6 +33,7 @@ mod publishing;
 mod reader;
 mod replay;
 mod requests;
+mod responding;
 mod shared;
 mod spin;
 mod stall;
@@ -105,6 +106,7 @@ pub(crate) use crate::layout::Watches;
 use census::RESERVED;
 use inbox::{Inbox, Kind, Label, Named, Names};
 use requests::Requests;
+use responding::Responding;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -155,6 +157,7 @@ pub struct Bus {
     stall_timeout: Option<Duration>,
     ticked: Instant,
     requests: Requests,
+    responding: Responding,
     durables: Durables,
 }
 
@@ -175,6 +178,7 @@ impl Bus {
             stall_timeout: options.stall_timeout,
             ticked: Instant::now(),
             requests: Requests::default(),
+            responding: Responding::default(),
             durables: Durables::default(),
         })
     }
@@ -362,10 +366,22 @@ impl Bus {
     }
 
     fn publish_waiting(&mut self, topic: &str, flags: u16, bodies: &[&[u8]]) -> Result<u64, PublishError> {
+        self.publish_after(topic, flags, bodies, |_| {})
+    }
+
+    /// As `publish_waiting`, with a look right `before` each try.
+    fn publish_after(
+        &mut self,
+        topic: &str,
+        flags: u16,
+        bodies: &[&[u8]],
+        mut before: impl FnMut(&Attachment),
+    ) -> Result<u64, PublishError> {
         let len = bodies.iter().map(|body| body.len()).sum();
         let mut tries = 0u32;
         let mut pause = PAUSE_MIN;
         loop {
+            before(&self.at);
             match self.publish_once(topic, flags, bodies) {
                 Err(PublishError::Full) => {}
                 result => {
@@ -519,11 +535,13 @@ impl Bus {
             }
         }
         self.begin_durable();
+        self.begin_request();
         Ok(next.is_some())
     }
 
     fn tick_and_take_in(&mut self) -> Result<(), RecvError> {
         self.at.consume();
+        self.at.consume_taken();
         self.look_after()?;
         // Those of nobody who waits: they come late.
         self.inbox.take_answers();

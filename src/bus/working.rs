@@ -81,6 +81,10 @@ impl Groups {
     pub fn is_empty(&self) -> bool {
         self.mine.is_empty()
     }
+    /// This thread's place among the members, while it takes nothing.
+    pub fn resting(&self) -> Option<u32> {
+        self.rests.then_some(self.me)
+    }
     /// Messages taken so far.
     pub fn taken(&self) -> Traffic {
         self.taken
@@ -521,8 +525,34 @@ mod tests {
         assert!(!consumed(&publisher));
         assert!(matches!(member.take(&mut One::default()), Turn::Taken(_)));
         assert!(!consumed(&publisher), "its listener runs");
-        member.consume();
+        member.consume_taken();
         assert!(consumed(&publisher));
+    }
+
+    #[test]
+    fn of_several_groups_the_first_and_the_last_in_the_bus_that_is_not_consumed_are_said() {
+        let options = options("several");
+        let mut publisher = open(&options);
+        let mut member = open(&options);
+        let [later, first] =
+            ["later", "first"].map(|topic| member.join_group(topic, "g").expect("joined").topic);
+        publish(&mut publisher, first);
+        publish(&mut publisher, later);
+        let shared = publisher.shared.clone();
+        let at = member.publisher.index as usize;
+        let said = || {
+            let reading = &shared.parts().members[at].reading;
+            (reading.holds.load(Acquire), reading.reach.load(Acquire))
+        };
+        for expected in [(2, 2), (1, 2)] {
+            assert!(matches!(member.take(&mut One::default()), Turn::Taken(_)));
+            assert_eq!(said(), expected);
+        }
+        publish(&mut publisher, later);
+        assert!(matches!(member.take(&mut One::default()), Turn::Taken(_)));
+        assert_eq!(said(), (1, 3));
+        member.consume_taken();
+        assert_eq!(said(), (0, 3));
     }
 
     #[test]

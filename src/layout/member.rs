@@ -27,6 +27,8 @@ pub(crate) struct Reading {
     /// Position + 1 of the first message it took from a group whose listener has not returned; 0: there is none. Its owner,
     /// before the message is taken; read by who waits for that.
     pub holds: AtomicU64,
+    /// Position + 1 of the furthest message it took from a group. As `holds`: what it took and has not consumed lies from there to here.
+    pub reach: AtomicU64,
 }
 
 #[derive(Debug, Default)]

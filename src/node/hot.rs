@@ -54,6 +54,8 @@ const NEWS: u32 = 2;
 /// The places in `registers` that say from which group a message was taken, and whether another was woken.
 const ROW: usize = 9;
 const WOKE: usize = 10;
+/// The place that says, where it is not 0, that what was taken from groups is not consumed though its listeners have returned.
+const KEEP: usize = 11;
 /// The place in `registers` that says what is to be done besides, and its bits.
 const NOTE: usize = 8;
 /// Members seem to be dead: `tick`.
@@ -189,7 +191,7 @@ impl Hot {
     fn drain(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         // JavaScript drains when the listeners of what it drained before have returned.
-        attachment.consume();
+        consume(attachment, self.registers.slice());
         let mut batch =
             Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
         let drained = attachment.drain(POSITIONS, &mut batch);
@@ -213,7 +215,7 @@ impl Hot {
     fn take(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         // As for a drain.
-        attachment.consume();
+        consume(attachment, self.registers.slice());
         let mut batch =
             Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
         // What was missed is told first: its listener may end what a message would be for.
@@ -245,7 +247,7 @@ impl Hot {
     /// 1: asleep, or looks before the loop blocks; 0: there is something to drain first.
     fn sleep(&mut self) -> u32 {
         let Some(attachment) = living(&mut self.attachment) else { return 1 };
-        attachment.consume();
+        consume(attachment, self.registers.slice());
         let looker = self.looker.as_ref().filter(|_| attachment.spins()).and_then(Weak::upgrade);
         if !looker.is_some_and(|looker| looker.look_first()) {
             // Armed already if a listener subscribed: it looks all the same, and drains in this turn what the listener published.
@@ -309,6 +311,14 @@ fn note(attachment: &Attachment, registers: &mut [u32]) {
         && let Some(word) = registers.get_mut(NOTE)
     {
         *word |= due;
+    }
+}
+
+/// The listeners have returned. What was taken from groups is held on to while JavaScript says so.
+fn consume(attachment: &mut Attachment, registers: &[u32]) {
+    attachment.consume();
+    if registers.get(KEEP).is_none_or(|keep| *keep == 0) {
+        attachment.consume_taken();
     }
 }
 

@@ -83,6 +83,13 @@ pub struct GroupWords {
     pub hash: u32,
 }
 
+/// Whom a request is put to: members, and the rows of groups.
+#[napi(object)]
+pub struct AskedWords {
+    pub members: Vec<u32>,
+    pub groups: Vec<u32>,
+}
+
 #[napi(object)]
 pub struct Beginning {
     /// Messages at this position and later.
@@ -337,10 +344,31 @@ impl Member {
         news.into_iter().map(Into::into).collect()
     }
 
-    /// The members that are subscribed to a topic by its name.
+    /// Whom a request of a topic of requests is put to now.
     #[napi(catch_unwind)]
-    pub fn subscribers_of(&self, name: String) -> Vec<u32> {
-        self.hot.borrow_mut().attachment().map_or(Vec::new(), |at| at.subscribers_of(&name))
+    pub fn asked(&self, name: String) -> AskedWords {
+        let asked = self.hot.borrow_mut().attachment().map(|at| at.asked(&name)).unwrap_or_default();
+        AskedWords { members: asked.members, groups: asked.groups }
+    }
+
+    /// The members that read a topic.
+    #[napi(catch_unwind)]
+    pub fn readers_of(&self, name: String) -> Vec<u32> {
+        self.hot.borrow_mut().attachment().map_or(Vec::new(), |at| at.readers_of(&name))
+    }
+
+    /// Of requests that were put to groups of a topic, by row and position, those that nobody there answers to: their indices.
+    #[napi(catch_unwind)]
+    pub fn lost_in_groups(&self, name: String, rows: Vec<u32>, positions: Vec<f64>) -> Vec<u32> {
+        let asked: Vec<(u32, u64)> =
+            rows.into_iter().zip(positions.into_iter().map(|position| position as u64)).collect();
+        self.hot.borrow_mut().attachment().map_or(Vec::new(), |at| at.lost_in_groups(&name, &asked))
+    }
+
+    /// Past what this thread has published.
+    #[napi(catch_unwind)]
+    pub fn published_to(&self) -> f64 {
+        self.hot.borrow_mut().attachment().map_or(0.0, |at| at.published_to() as f64)
     }
 
     /// Whether others see this thread as subscribed by name to a topic that it reads. Waits for the registry at most `wait_ms`.

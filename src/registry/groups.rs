@@ -53,17 +53,19 @@ impl Topics<'_> {
         self.parts.topics.get(index).is_some_and(|topic| topic.first_group() != 0)
     }
 
-    /// How many groups of a topic have members and begin at or below what is published from now on.
-    #[allow(dead_code)] // for requests, which ask each of them
-    pub fn groups(&self, topic: TopicId) -> u32 {
-        let mut count = 0;
+    /// The rows of a topic's groups that have members and begin at or below what is published from now on.
+    pub fn groups(&self, topic: TopicId) -> Vec<u32> {
+        let mut rows = Vec::new();
         groups_of(&self.parts, topic, |row| {
             let reads = self.parts.groups.get(row).is_some_and(|group| {
                 GroupState(group.gate.state.load(Acquire)).is_reading() && !self.is_group_empty(row)
             });
-            count += u32::from(reads);
+            // The chain may be changed meanwhile, and lead there twice.
+            if reads && !rows.contains(&row) {
+                rows.push(row);
+            }
         });
-        count
+        rows
     }
 
     pub fn is_group_empty(&self, row: u32) -> bool {

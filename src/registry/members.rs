@@ -59,6 +59,7 @@ pub(crate) fn attach(parts: &Parts<'_>, newcomer: Newcomer, identity: Identity, 
     member.identity.watches.store(0, Relaxed);
     // It may have died with a message it had taken.
     member.reading.holds.store(0, Relaxed);
+    member.reading.reach.store(0, Relaxed);
     // A slot's last user may have died asleep: awake, by the next even epoch (it never goes back).
     let epoch = member.sleeping.load(Relaxed);
     member.sleeping.store(epoch.wrapping_add(epoch & 1), Relaxed);

@@ -182,11 +182,6 @@ test('names of 1 to 64 letters, digits, dots, dashes and underscores are names',
     assert.strictEqual(openBus(t, { name }).publish('t', 1), true)
 })
 
-test('options of later versions are refused, not silently without effect', (t) => {
-  const bus = openBus(t)
-  refuses(() => bus.respond('t', () => {}, { group: 'g' }), ARG_VALUE, 'options.group')
-})
-
 test('ERR_MESSAGE_TOO_LARGE says what is needed and available, raw and encoded; the largest one goes', async (t) => {
   const bus = openBus(t, { maxMessage: 1000 })
   const seen = []

@@ -61,6 +61,23 @@ async function responders(t, count, options) {
   return { name, bus, children }
 }
 
+/** Returns when the bus has looked again whether those whom it has asked still answer: somebody does not any more. */
+async function looks(t, bus, name) {
+  const dies = run(t, dying, name)
+  assert.strictEqual(await dies.hear(), 'responding')
+  const answer = bus.request('dying', 0, { timeout: Number.POSITIVE_INFINITY })
+  await Promise.all([assert.rejects(answer, { code: 'ERR_NO_RESPONDERS' }), dies.kill()])
+}
+
+/** In a child: responds to 'dying', and never says a word. */
+async function dying({ say, hear }, name) {
+  require('slabcast')
+    .open({ name })
+    .respond('dying', () => new Promise(() => {}))
+  await say('responding')
+  await hear()
+}
+
 const NO_RESPONDERS = { name: 'SlabcastError', code: 'ERR_NO_RESPONDERS', topic: 't' }
 const TIMEOUT = { name: 'SlabcastError', code: 'ERR_TIMEOUT', topic: 't' }
 
@@ -355,12 +372,15 @@ test('request(topic, message): while responders come and go all the time, none w
 })
 
 test('request(topic, message): a responder that unsubscribes still answers to what it has begun', async (t) => {
-  const { bus, children } = await responders(t, 1)
+  const { bus, children, name } = await responders(t, 1)
   const answer = bus.request('t', { wait: true })
   assert.strictEqual(await children[0].hear(), 'asked')
   children[0].say('end')
   assert.strictEqual(await children[0].hear(), 'end')
   await assert.rejects(bus.request('t', 1), NO_RESPONDERS)
+  // Also when it has ceased to read, which takes a moment.
+  await until(() => bus.stats().members.reading === 1)
+  await looks(t, bus, name)
   children[0].say('go')
   assert.strictEqual(await answer, children[0].pid)
 })
@@ -410,10 +430,10 @@ test('request(topic, message): what is wrong with it rejects, and nobody is aske
   }
   assert.throws(() => bus.respond('t', 'handler'), { code: 'ERR_INVALID_ARG_TYPE', message: /"handler"/ })
   assert.throws(() => bus.respond('$slabcast/x', () => {}), { code: 'ERR_INVALID_TOPIC' })
-  assert.throws(() => bus.respond('t', () => {}, { raw: true }), {
-    code: 'ERR_INVALID_ARG_VALUE',
-    message: /options\.raw/,
-  })
+  for (const options of [{ raw: true }, { replay: 1 }, { after: 1 }, { durable: 'd' }]) {
+    const message = new RegExp(`options\\.${Object.keys(options)[0]}`)
+    assert.throws(() => bus.respond('t', () => {}, options), { code: 'ERR_INVALID_ARG_VALUE', message })
+  }
   await bus.request('t', 'right')
   assert.deepStrictEqual(asked, ['right'])
   const closes = {
@@ -423,6 +443,20 @@ test('request(topic, message): what is wrong with it rejects, and nobody is aske
     },
   }
   await assert.rejects(bus.request('t', closes), { code: 'ERR_CLOSED' })
+})
+
+test('request(topic, message): ERR_CLOSED, and nobody is asked, where its handle is closed by the message; others of the bus go on', async (t) => {
+  const { bus, name, children } = await responders(t, 1)
+  const handle = openBus(t, { name })
+  const closes = {
+    get never() {
+      handle.close()
+      return true
+    },
+  }
+  await assert.rejects(handle.request('t', closes), { code: 'ERR_CLOSED' })
+  assert.strictEqual(await bus.request('t', 1), children[0].pid)
+  assert.deepStrictEqual(children[0].unheard, [])
 })
 
 test('requestMany(topic, message): one result for each responder, threads with several and values and errors alike', async (t) => {
@@ -507,9 +541,9 @@ test('respond(topic, handler): live when it returns, and not called after unsubs
 
 test('requests and answers are what docs/format.md says', () => {
   const { askTopic, replyTopic } = require('../../js/inside')
-  const { COUNT, described, ERROR, VALUE, wrapped } = require('../../js/envelopes')
+  const { COUNT, described, ERROR, HELD, VALUE, wrapped } = require('../../js/envelopes')
   const text = fs.readFileSync(path.join(__dirname, '../../docs/format.md'), 'utf8')
-  const rows = [...text.matchAll(/^\| (request|answer|error|count) \|.*\| `([0-9a-f ]+)` \|$/gm)]
+  const rows = [...text.matchAll(/^\| (request|answer|error|count|held) \|.*\| `([0-9a-f ]+)` \|$/gm)]
   const examples = Object.fromEntries(rows.map(([, what, hex]) => [what, hex.replaceAll(' ', '')]))
   const written = (one, two, value) => wrapped(one, two, encode(value)).toString('hex')
   const { stack, ...error } = described(new Error('no'))
@@ -519,6 +553,7 @@ test('requests and answers are what docs/format.md says', () => {
     answer: written(1, VALUE, { a: 1 }),
     error: written(1, ERROR, error),
     count: written(1, COUNT, 0),
+    held: written(1, HELD, 5),
   })
   assert.strictEqual(askTopic('t').name, '$slabcast/ask/t')
   assert.ok(text.includes(`\`${askTopic('x'.repeat(255)).name.replace('$slabcast/ask#', '')}\``))
@@ -595,6 +630,26 @@ for (const how of ['killed', 'unsubscribed']) {
     for (const { reason } of await settled) assert.strictEqual(reason.code, 'ERR_NO_RESPONDERS')
   })
 }
+
+test('requestMany(topic, message): what waits in the outbox is put to those who are there when there is room', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name, size: '64kb' })
+  const { file, open } = gate(t)
+  const [old, holder] = [run(t, responds, name, gate(t).file), run(t, holds, name, file)]
+  for (const process of [old, holder]) {
+    assert.strictEqual(await process.hear(), 'reading')
+    process.say('block')
+    assert.strictEqual(await process.hear(), 'blocked')
+  }
+  const message = 'x'.repeat(1000)
+  const ask = () => bus.requestMany('t', message, { timeout: Number.POSITIVE_INFINITY })
+  const asked = Array.from({ length: 300 }, ask)
+  assert.ok(bus.stats().outbox.messages > 0, 'some wait')
+  await old.kill()
+  bus.respond('t', () => 'new')
+  open()
+  assert.deepStrictEqual(await asked.at(-1), [{ status: 'fulfilled', value: 'new' }])
+})
 
 test("respond(topic, handler): 'gap' tells who responds, and nobody else, what requests it missed", async (t) => {
   const name = uniqueName()
@@ -770,4 +825,163 @@ test('request(topic, message): a thread is asked as a process is, and one that i
   assert.strictEqual(await asked, 'asked')
   await worker.terminate()
   await assert.rejects(never, NO_RESPONDERS)
+})
+
+test('request(topic, message): who stands still between the look at who responds and its publish is told when none of them reads on', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  const { file, open } = gate(t)
+  const child = run(
+    t,
+    async ({ say }, name, file) => {
+      const fs = require('node:fs')
+      const { blockUntilOpen } = require('./gate')
+      const { Member } = require('../../../js/native')()
+      const { asked } = Member.prototype
+      let looks = 0
+      Member.prototype.asked = function look(topic) {
+        const found = asked.call(this, topic)
+        // The first one is whether there is anybody at all.
+        if (++looks === 2) {
+          fs.writeFileSync(`${file}-looked`, '')
+          blockUntilOpen(file)
+        }
+        return found
+      }
+      const bus = require('slabcast').open({ name })
+      await bus.request('t', 1, { timeout: Number.POSITIVE_INFINITY }).catch(({ code }) => say(code))
+    },
+    name,
+    file,
+  )
+  const subscription = bus.respond('t', () => assert.fail('it is over'))
+  await until(() => fs.existsSync(`${file}-looked`))
+  subscription.unsubscribe()
+  await until(() => bus.stats().members.reading === 1, 'it reads no more: who asks alone does')
+  open()
+  assert.strictEqual(await child.hear(), 'ERR_NO_RESPONDERS')
+})
+
+test('request(topic, message): an answer for which there is no room, nor in the outbox, comes as that error', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name, size: '64kb' })
+  const { file, open } = gate(t)
+  const holder = run(t, holds, name, file)
+  assert.strictEqual(await holder.hear(), 'reading')
+  holder.say('block')
+  assert.strictEqual(await holder.hear(), 'blocked')
+  const child = run(
+    t,
+    async ({ say, hear }, name) => {
+      const bus = require('slabcast').open({ name, outbox: '1kb', stallTimeout: Number.POSITIVE_INFINITY })
+      process.on('warning', (warning) => say(`warning ${warning.message}`))
+      let asked = 0
+      bus.respond('t', async (what) => {
+        if (++asked === 3) await say('asked')
+        await filled
+        if (what === 'throw') throw Object.assign(new RangeError('x'.repeat(1000)), { code: 'E_LONG' })
+        return 'x'.repeat(5000)
+      })
+      let fill
+      const filled = new Promise((resolve) => {
+        fill = resolve
+      })
+      await say('responding')
+      await hear()
+      while (bus.publish('else', 'x'.repeat(500)));
+      fill()
+      await new Promise(setImmediate)
+      await say('filled')
+      await hear()
+    },
+    name,
+  )
+  assert.strictEqual(await child.hear(), 'responding')
+  const options = { timeout: Number.POSITIVE_INFINITY }
+  const answers = Promise.allSettled(['value', 'throw', 'value'].map((what) => bus.request('t', what, options)))
+  assert.strictEqual(await child.hear(), 'asked')
+  child.say('fill')
+  assert.strictEqual(await child.hear(), 'filled')
+  open()
+  const [first, thrown, last] = (await answers).map(({ reason }) => reason)
+  for (const error of [first, last]) {
+    assert.strictEqual(error.code, 'ERR_OUTBOX_FULL')
+    assert.match(error.message, /outbox has \d+ bytes left/)
+  }
+  assert.deepStrictEqual([thrown.name, thrown.code], ['RangeError', 'E_LONG'])
+  assert.match(thrown.message, /^x{197}\.\.\.$/, 'its beginning')
+  assert.deepStrictEqual(child.unheard, [], 'nobody was warned')
+})
+
+/** In a child: asks `count` times, is stuck until the gate is open, and says what became of what it asked. */
+async function stuckAsker({ say, hear }, name, file, count) {
+  const { blockUntilOpen } = require('./gate')
+  const bus = require('slabcast').open({ name })
+  const options = { timeout: Number.POSITIVE_INFINITY }
+  const answers = Array.from({ length: count }, (_, at) => bus.request('t', at, options))
+  const many = bus.requestMany('t', 'many', options)
+  await hear()
+  await say('stuck')
+  blockUntilOpen(file)
+  const told = (await Promise.allSettled(answers)).map(
+    ({ value, reason }) => value ?? { code: reason.code, lost: reason.lost, message: reason.message },
+  )
+  const last = (await many).map(({ value, reason }) => value ?? { code: reason.code, lost: reason.lost })
+  await say({ told, many: last, after: await bus.request('t', 'after') })
+}
+
+/** A thread that asks and is stuck; `act` is given a bus with all of its requests, and answers. */
+async function stuck(t, act) {
+  const name = uniqueName()
+  const bus = openBus(t, { name, size: '64kb', stallTimeout: 50 })
+  const asked = []
+  let isAnswering = false
+  bus.respond('t', (message) => {
+    if (isAnswering) return message
+    return new Promise((answer) => asked.push(() => answer(message)))
+  })
+  const { file, open } = gate(t)
+  const child = run(t, stuckAsker, name, file, 20)
+  await until(() => asked.length === 21)
+  child.say('block')
+  assert.strictEqual(await child.hear(), 'stuck')
+  const isCutOff = () => bus.stats().cutOffs > 0
+  const publish = async (isEnough) => {
+    for (let at = 0; !isEnough(at); at++)
+      if (!bus.publish('noise', 'x'.repeat(500))) await new Promise((resolve) => bus.once('drain', resolve))
+  }
+  const answer = async () => {
+    for (const go of asked) go()
+    await turn()
+    await until(() => bus.stats().outbox.messages === 0)
+  }
+  await act({ publish, answer, isCutOff })
+  isAnswering = true
+  open()
+  const said = await child.hear()
+  assert.strictEqual(said.after, 'after', 'it asks on')
+  return said
+}
+
+test('request(topic, message): who was cut off finds the answers that are still there', async (t) => {
+  const { told, many } = await stuck(t, async ({ publish, answer, isCutOff }) => {
+    await publish(isCutOff)
+    await answer()
+  })
+  assert.deepStrictEqual(told, [...Array(20).keys()])
+  assert.deepStrictEqual(many, ['many'])
+})
+
+test('request(topic, message): who was cut off and whose answers were overwritten is told so: ERR_TIMEOUT, and how many', async (t) => {
+  const { told, many } = await stuck(t, async ({ publish, answer, isCutOff }) => {
+    await answer()
+    await publish(isCutOff)
+    // Another slab.
+    await publish((count) => count > 200)
+  })
+  for (const { code, lost, message } of told) {
+    assert.deepStrictEqual({ code, lost }, { code: 'ERR_TIMEOUT', lost: 21 })
+    assert.match(message, /stallTimeout.* 21 answers were overwritten.* "t"$/)
+  }
+  assert.deepStrictEqual(many, [{ code: 'ERR_TIMEOUT', lost: 21 }])
 })

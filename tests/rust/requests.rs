@@ -229,3 +229,140 @@ fn users_cannot_name_the_topics_of_requests() {
     assert_eq!(bus.stats().position, 1, "a message is no request");
     let _: Result<Option<Message>, RecvError> = bus.try_recv();
 }
+
+/// Two buses that respond to "t" in group "g", and one to ask from in another thread.
+fn grouped(count: usize) -> (Options, Vec<Bus>) {
+    let options = options();
+    let members = (0..count).map(|_| {
+        let mut bus = Bus::open(options.clone()).expect("open");
+        bus.respond_group("t", "g").expect("joined");
+        bus.respond_group("t", "g").expect("again: no effect");
+        bus
+    });
+    let members = members.collect();
+    (options, members)
+}
+
+fn asks<T: Send + 'static>(
+    options: &Options,
+    ask: impl FnOnce(&mut Bus) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let mut bus = Bus::open(options.clone()).expect("open");
+    std::thread::spawn(move || ask(&mut bus))
+}
+
+#[test]
+fn each_request_is_received_by_one_member_of_a_group_and_has_one_result_of_each_group() {
+    let (options, mut members) = grouped(2);
+    members[1].respond_group("t", "h").expect("joined");
+    members[0].respond("t").expect("respond");
+    members[1].subscribe_group("t", "g").expect("joined");
+    let asker = asks(&options, |bus| {
+        let one = bus.request("t", &1u64, LONG).map(number);
+        let many = (0..20u64).map(|at| bus.request_many("t", &at, LONG).expect("results"));
+        (one, many.collect::<Vec<_>>())
+    });
+    let mut received = [0; 3];
+    while !asker.is_finished() {
+        for bus in &mut members {
+            while let Some(request) = bus.try_recv().expect("recv") {
+                assert!(request.is_request() && request.topic() == "t");
+                received[["g", "h"].iter().position(|group| request.group() == Some(group)).unwrap_or(2)] +=
+                    1;
+                let number: u64 = request.decode().expect("a number");
+                bus.reply(&request, &(2 * number)).expect("reply");
+            }
+        }
+    }
+    let (one, many) = asker.join().expect("results");
+    assert_eq!(one.expect("an answer"), 2);
+    for (at, results) in (0u64..).zip(many) {
+        let numbers: Vec<u64> =
+            results.into_iter().map(|result| number(result.expect("an answer"))).collect();
+        assert_eq!(numbers, [2 * at; 3]);
+    }
+    assert_eq!(received, [21; 3]);
+    assert!(members[0].stop_responding_group("t", "g") && !members[0].stop_responding_group("t", "g"));
+    assert!(!members[0].unsubscribe_group("t", "g"), "that is for messages");
+    assert!(members[1].unsubscribe_group("t", "g"));
+}
+
+#[test]
+fn who_took_a_request_from_a_group_and_leaves_is_told_of() {
+    let (options, mut members) = grouped(2);
+    let asker = asks(&options, |bus| bus.request_many("t", &1, NEVER).expect("results"));
+    let mut taken = None;
+    while taken.is_none() {
+        taken = members.iter_mut().position(|bus| bus.try_recv().expect("recv").is_some());
+    }
+    members.remove(taken.expect("one")).close();
+    let results = asker.join().expect("results");
+    assert_eq!(results.iter().map(code).collect::<Vec<_>>(), [Some("ERR_NO_RESPONDERS")]);
+    assert!(members[0].try_recv().expect("recv").is_none(), "it may have been done");
+}
+
+#[test]
+fn what_a_member_that_leaves_has_not_taken_another_takes_and_of_the_last_one_it_is_told() {
+    let (options, mut members) = grouped(2);
+    let asker = asks(&options, |bus| bus.request("t", &1, NEVER).map(number));
+    let mut watcher = Bus::open(options.clone()).expect("open");
+    while watcher.stats().position < 1 {
+        std::thread::yield_now();
+    }
+    members.remove(0).close();
+    let request = members[0].recv_timeout(LONG).expect("recv").expect("a request");
+    members[0].reply(&request, &7u64).expect("reply");
+    assert_eq!(asker.join().expect("a result").expect("an answer"), 7);
+    let position = watcher.stats().position;
+    let asker =
+        asks(&options, |bus| bus.request("t", &1, NEVER).map(number).map_err(|error| error.to_string()));
+    while watcher.stats().position == position {
+        std::thread::yield_now();
+    }
+    assert!(members[0].stop_responding_group("t", "g"));
+    assert!(asker.join().expect("a result").is_err());
+    assert_eq!(code(&watcher.request("t", &1, NEVER)), Some("ERR_NO_RESPONDERS"), "at once");
+}
+
+#[test]
+fn a_group_that_the_one_who_asks_is_alone_in_does_not_respond() {
+    let (options, mut members) = grouped(1);
+    assert_eq!(code(&members[0].request("t", &1, NEVER)), Some("ERR_NO_RESPONDERS"));
+    let mut other = Bus::open(options).expect("open");
+    other.respond_group("t", "g").expect("joined");
+    let mut asker = members.remove(0);
+    let asking = std::thread::spawn(move || {
+        let result = asker.request("t", &1, NEVER);
+        (code(&result).map(str::to_owned), asker)
+    });
+    // It was asked, and leaves without having taken it: who asked is left, and waits.
+    while other.stats().position == 0 {
+        std::thread::yield_now();
+    }
+    other.close();
+    let (told, mut asker) = asking.join().expect("a result");
+    assert_eq!(told.as_deref(), Some("ERR_NO_RESPONDERS"));
+    assert!(asker.try_recv().expect("recv").is_none(), "its own it does not answer");
+}
+
+#[test]
+fn a_request_waits_for_room_and_is_put_to_those_who_are_there_then() {
+    let options = Options { size: 64 << 10, stall_timeout: None, ..options() };
+    let [mut holder, mut ceases, mut comes] = [(); 3].map(|()| Bus::open(options.clone()).expect("open"));
+    holder.subscribe("noise").expect("subscribe");
+    ceases.respond("t").expect("respond");
+    while holder.try_publish("noise", &[1u64; 100][..]).is_ok() {
+        let _ = ceases.try_recv().expect("recv");
+    }
+    let asker = asks(&options, |bus| bus.request_many("t", &[1u64; 100][..], LONG).expect("results").len());
+    // It finds the slab full, again and again.
+    while holder.members().len() < 4 {
+        std::thread::yield_now();
+    }
+    comes.respond_group("t", "g").expect("joined");
+    ceases.stop_responding("t");
+    while holder.try_recv().expect("recv").is_some() {}
+    let request = comes.recv_timeout(LONG).expect("recv").expect("a request");
+    comes.reply(&request, &1).expect("reply");
+    assert_eq!(asker.join().expect("a result"), 1);
+}

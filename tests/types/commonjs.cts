@@ -89,6 +89,7 @@ async function asks(): Promise<void> {
   })
   subscription.unsubscribe()
   bus.respond('room:1', async ({ text }) => text, { echo: false, once: true, signal: AbortSignal.timeout(1) })
+  bus.respond('room:1', async ({ text }) => text, { group: 'workers' })
   await bus.settled()
   // @ts-expect-error not a topic of this bus
   bus.request('weather', 1)
