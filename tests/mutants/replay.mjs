@@ -86,8 +86,8 @@ const checks = [
   [
     'a cut-off in the past is not noticed',
     'js/receiving.js',
-    'following?.fallBehind()',
-    'void following',
+    'entry.following.fallBehind()',
+    'void entry.following',
     node('who is cut off in its past'),
   ],
   [

@@ -66,6 +66,23 @@ async function tell(child, ...what) {
   return child.hear()
 }
 
+/** In a child: responds to 'dying', and never says a word. */
+async function dying({ say, hear }, name) {
+  require('slabcast')
+    .open({ name })
+    .respond('dying', () => new Promise(() => {}))
+  await say('responding')
+  await hear()
+}
+
+/** Returns when the bus has looked again whether those whom it has asked still answer: somebody does not any more. */
+async function looks(t, bus, name) {
+  const dies = run(t, dying, name)
+  assert.strictEqual(await dies.hear(), 'responding')
+  const answer = bus.request('dying', 0, FOREVER)
+  await Promise.all([assert.rejects(answer, { code: 'ERR_NO_RESPONDERS' }), dies.kill()])
+}
+
 /** The first of some children that says anything; it says `what`. */
 async function whoSays(what, children) {
   const speaks = () => children.find(({ unheard }) => unheard.length > 0)
@@ -264,6 +281,8 @@ test('respond(topic, handler, { group }): who leaves takes no more, still answer
   const [one, other] = await members(t, 2, { name }, 'g')
   const first = bus.request('t', { wait: true }, FOREVER)
   const taker = await whoSays('asked', [one, other])
+  // It is at work, and nobody else has it.
+  await looks(t, bus, name)
   assert.strictEqual(await tell(taker, 'leave'), 'left')
   const stays = taker === one ? other : one
   for (let at = 0; at < 20; at++) assert.strictEqual((await bus.request('t', at)).pid, stays.pid)
@@ -372,17 +391,7 @@ test('respond(topic, handler, { group }): who took it and cannot say so yet, for
     name,
   )
   assert.strictEqual(await taker.hear(), 'responding')
-  const dies = run(
-    t,
-    async ({ say, hear }, name) => {
-      require('slabcast')
-        .open({ name })
-        .respond('dying', () => new Promise(() => {}))
-      await say('responding')
-      await hear()
-    },
-    name,
-  )
+  const dies = run(t, dying, name)
   assert.strictEqual(await dies.hear(), 'responding')
   const gone = bus.request('dying', 1, FOREVER)
   const answers = ['fill', 'next'].map((what) => bus.request('t', what, FOREVER))
