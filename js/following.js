@@ -100,6 +100,8 @@ class Following {
 
   #turn = () => {
     this.#isDue = false
+    // It was due when a listener had returned; the next one, called in that turn, may not have yet.
+    if (this.#isBusy || this.#isOver) return
     let bytes = 0
     for (let count = 0; count < TURN && bytes < TURN_BYTES; count++) {
       const parcel = this.#next()

@@ -150,6 +150,13 @@ const bookmarkChecks = [
     durableTest('one at a time: the next waits'),
   ],
   [
+    'a turn that was due does not look whether a promise has settled',
+    following,
+    '    if (this.#isBusy || this.#isOver) return\n    let bytes',
+    '    let bytes',
+    durableTest('one at a time: also where one listener returned'),
+  ],
+  [
     'a rejection is not handled',
     following,
     'Promise.resolve(result).finally(() => this.#handled(sequence))',

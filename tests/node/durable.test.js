@@ -174,6 +174,21 @@ test('one at a time: the next waits until the promise has settled', async (t) =>
   child.say('settle')
 })
 
+test('one at a time: also where one listener returned, and the next one of that turn gave a promise', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  const child = await begin(t, name)
+  bus.publishMany('t', [{ n: 1 }, { n: 2, act: 'wait' }, { n: 3 }, { n: 4 }])
+  await hears(child, [1], [2])
+  await returned(child)
+  await returned(child)
+  await child.kill()
+  const second = await begin(t, name)
+  await hears(second, [2, 'again'])
+  second.say('settle')
+  await hears(second, [3], [4])
+})
+
 test('a promise that rejects has settled, and a listener that throws has returned', async (t) => {
   const name = uniqueName()
   const bus = openBus(t, { name })
