@@ -75,6 +75,8 @@ pub(super) struct Missed {
     pub to: u64,
     pub position: u64,
     pub reason: GapReason,
+    /// A subscription has looked for what the slab still holds of them; it is told for others.
+    pub is_sought: bool,
 }
 
 /// A live subscription of this thread to a topic: messages from `from` on are its.
@@ -427,7 +429,7 @@ impl Attachment {
         self.counters.gaps += 1;
         self.counters.lost = self.counters.lost.saturating_add(to - from + 1);
         let reason = GapReason::Stalled;
-        self.gaps.push(Missed { topic, group, from, to, position, reason });
+        self.gaps.push(Missed { topic, group, from, to, position, reason, is_sought: false });
     }
 
     /// Nothing of a group is told any more that this thread has left.

@@ -1,6 +1,7 @@
 //! Subscriptions that begin in their topic's past, and catching up with it again.
 
 use super::attachment::{Attachment, Live, Missed, TopicRef};
+use super::interest::Reason;
 use super::replay::{History, Past, history};
 use crate::error::TopicError;
 
@@ -40,10 +41,47 @@ impl Attachment {
         Ok(found)
     }
 
+    /// What the slab still holds of what a subscription by name was cut off from: that is missed no more, neither told nor counted.
+    /// Between having joined again and the next drain, so that it comes before what is read from then on.
+    pub(super) fn find_missed(&mut self, topic: TopicRef) -> Result<Vec<(Live, History)>, TopicError> {
+        // A pattern that matches it, too, has missed them all the same: that is told once, for both.
+        let is_told = self.interest.has_for(topic.id, Reason::Pattern);
+        let mut missed = Vec::new();
+        self.gaps.retain_mut(|gap| {
+            let is_its = gap.topic == topic.id && gap.group.is_none() && !gap.is_sought;
+            if is_its {
+                gap.is_sought = true;
+                missed.push((gap.from, gap.to, gap.position));
+            }
+            is_told || !is_its
+        });
+        let mut all = Vec::new();
+        for (from, to, position) in missed {
+            let (live, past) = (Live { topic, from: position, before: to }, Past::After(from - 1));
+            let found = if is_told {
+                let found = history(&self.shared.parts(), topic.id, position, to, past)?;
+                History { lost: Vec::new(), ..found }
+            } else {
+                self.counters.gaps -= 1;
+                self.counters.lost = self.counters.lost.saturating_sub(to - from + 1);
+                self.past_of(live, past)?
+            };
+            all.push((live, found));
+        }
+        Ok(all)
+    }
+
     /// What of a past is not there any more is to be told before the message at `position`.
     pub fn note_lost(&mut self, topic: TopicRef, found: &History, position: u64) {
-        let missed =
-            |&(from, to, reason)| Missed { topic: topic.id, group: None, from, to, position, reason };
+        let missed = |&(from, to, reason)| Missed {
+            topic: topic.id,
+            group: None,
+            from,
+            to,
+            position,
+            reason,
+            is_sought: true,
+        };
         self.gaps.extend(found.lost.iter().map(missed));
     }
 }

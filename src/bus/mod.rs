@@ -560,6 +560,7 @@ impl Bus {
     }
 
     fn take_in(&mut self) -> Result<(), RecvError> {
+        self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;
         let at = &mut self.at;
         let drained = if at.has_patterns() {
             let drained = self.inbox.take_in_all(|taking| at.drain(BATCH, taking));
@@ -568,7 +569,10 @@ impl Bus {
         } else {
             self.inbox.take_in(&self.names, |taking| at.drain(BATCH, taking))
         };
-        if drained == Drained::Corrupt { Err(RecvError::Corrupt) } else { Ok(()) }
+        if drained == Drained::Corrupt {
+            return Err(RecvError::Corrupt);
+        }
+        self.catch_up_durables().map_err(|_| RecvError::Corrupt)
     }
 
     /// Of what was drained, a message for each subscription that it is for: by name, and by each pattern.

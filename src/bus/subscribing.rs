@@ -40,7 +40,8 @@ pub struct SubscribeOptions {
     /// is handled when the next one is asked for, by any of the calls that receive, or by [`Bus::handled`]. Handled ones never come
     /// again; others do, and those that were received before say so ([`Message::is_redelivered`]). One at a time for all the bus.
     /// Dropping the [`Bus`] and death keep the place, [`Bus::unsubscribe`] forgets it, and so does the bus when all have left. It
-    /// holds nobody back: what is overwritten meanwhile is told as a gap. Not with `replay` or `after`.
+    /// holds nobody back while it is away: what is overwritten meanwhile is told as a gap. Nor does being cut off lose more: what the
+    /// slab still holds comes, and the rest is told. Not with `replay` or `after`.
     pub durable: Option<String>,
 }
 
@@ -125,6 +126,25 @@ impl Bus {
             self.at.begin_message(mark, head.sequence);
             self.durables.in_hand = Some((mark, head.sequence));
         }
+    }
+
+    /// What durable subscriptions were cut off from and the slab still holds waits behind what was taken in before. Before a drain,
+    /// for who subscribes may have joined again; and after it: a drain that does has brought nothing.
+    pub(super) fn catch_up_durables(&mut self) -> Result<(), TopicError> {
+        if self.durables.marks.is_empty() || !self.at.has_gaps() {
+            return Ok(());
+        }
+        let marks: Vec<(TopicId, Mark)> = self.durables.marks.iter().map(|(id, mark)| (*id, *mark)).collect();
+        for (id, mark) in marks {
+            let Some(named) = self.names.get(&id.index).filter(|named| named.topic.id == id) else {
+                continue;
+            };
+            let (topic, name) = (named.topic, named.name.clone());
+            for (live, found) in self.at.find_missed(topic)? {
+                self.take_past(&name, live, found, mark.begun);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn forget_durable(&mut self, topic: TopicId) {

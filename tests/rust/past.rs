@@ -137,6 +137,109 @@ fn a_durable_subscription_goes_on_after_the_last_message_that_was_handled() {
     assert_eq!(next(&mut bus), 8);
 }
 
+/// A publisher that waits for nobody, and a durable subscriber of "t" that has handled the first message of it.
+fn one_that_can_be_cut_off(what: &str) -> (Bus, Bus, Options) {
+    let name = format!("past-cut-{what}-{}", std::process::id());
+    let options = Options { size: 64 << 10, stall_timeout: Some(Duration::ZERO), ..Options::new(name) };
+    let mut publisher = Bus::open(options.clone()).expect("open");
+    let mut bus = Bus::open(options.clone()).expect("open");
+    bus.subscribe_with("t", durable("d")).expect("subscribe");
+    publish(&mut publisher, "t", 1..=1);
+    assert_eq!(next(&mut bus), 1);
+    bus.handled();
+    (publisher, bus, options)
+}
+
+fn publish(publisher: &mut Bus, topic: &str, numbers: std::ops::RangeInclusive<u64>) {
+    for n in numbers {
+        publisher.publish(topic, &n).expect("publish");
+    }
+}
+
+/// The gap of "t" that is told next, which begins at `from` and ends before what the slab holds: its last number.
+fn overwritten(bus: &mut Bus, from: u64) -> u64 {
+    let Err(RecvError::Gap(gaps)) = bus.recv_timeout(LONG) else { panic!("a gap is told first") };
+    let [gap] = &gaps[..] else { panic!("{gaps:?}") };
+    assert_eq!((gap.topic.as_str(), gap.from, gap.reason), ("t", from, GapReason::Overwritten));
+    gap.to
+}
+
+#[test]
+fn a_durable_subscription_that_is_cut_off_finds_what_the_slab_still_holds_and_is_told_the_rest() {
+    let (mut publisher, mut bus, options) = one_that_can_be_cut_off("found");
+    publish(&mut publisher, "t", 2..=1000);
+    let lost_to = overwritten(&mut bus, 2);
+    // A slab of 512 frames of two blocks.
+    assert!((480..=500).contains(&lost_to), "{lost_to}");
+    publish(&mut publisher, "t", 1001..=1001);
+    for expected in lost_to + 1..=990 {
+        let message = bus.recv_timeout(LONG).expect("recv").expect("a message");
+        assert_eq!((message.sequence(), message.is_redelivered()), (expected, false));
+        assert_eq!(message.decode::<u64>().expect("a number"), expected);
+    }
+    let stats = bus.stats();
+    assert_eq!((stats.gaps, stats.lost), (1, lost_to - 1));
+    // What is handed out so counts as handled, too: the next one of its name goes on behind it.
+    bus = reopened(bus, &options);
+    bus.subscribe_with("t", durable("d")).expect("subscribe");
+    let again = bus.recv_timeout(LONG).expect("recv").expect("a message");
+    assert_eq!((again.sequence(), again.is_redelivered()), (990, true));
+    assert_eq!((991..=1001).map(|_| next(&mut bus)).collect::<Vec<_>>(), (991..=1001).collect::<Vec<_>>());
+    assert!(bus.try_recv().expect("recv").is_none());
+}
+
+#[test]
+fn a_durable_subscription_beside_others_finds_what_is_its_and_they_are_told_what_they_missed() {
+    let (mut publisher, mut bus, _options) = one_that_can_be_cut_off("beside");
+    bus.subscribe("plain").expect("subscribe");
+    publish(&mut publisher, "t", 2..=3);
+    // Both are taken in, one is handed out.
+    assert_eq!(next(&mut bus), 2);
+    publish(&mut publisher, "plain", 1..=10);
+    publish(&mut publisher, "t", 4..=1000);
+    // Here it notices that it was cut off.
+    bus.subscribe("new").expect("subscribe");
+    publish(&mut publisher, "new", 1..=1);
+    assert_eq!(next(&mut bus), 3);
+    let lost_to = overwritten(&mut bus, 4);
+    for expected in lost_to + 1..=1000 {
+        assert_eq!(bus.recv_timeout(LONG).expect("recv").expect("a message").sequence(), expected);
+    }
+    match bus.recv_timeout(LONG) {
+        Err(RecvError::Gap(gaps)) => {
+            let told: Vec<_> =
+                gaps.iter().map(|gap| (gap.topic.as_str(), gap.from, gap.to, gap.reason)).collect();
+            assert_eq!(told, [("plain", 1, 10, GapReason::Stalled)]);
+        }
+        other => panic!("expected a gap, got {other:?}"),
+    }
+    assert_eq!(bus.recv_timeout(LONG).expect("recv").expect("a message").topic(), "new");
+    let stats = bus.stats();
+    assert_eq!((stats.gaps, stats.lost), (2, lost_to - 3 + 10));
+}
+
+#[test]
+fn where_a_pattern_matches_a_durable_subscriptions_topic_too_the_gap_is_told_once_for_both() {
+    let (mut publisher, mut bus, _options) = one_that_can_be_cut_off("pattern");
+    bus.psubscribe("t*").expect("psubscribe");
+    publish(&mut publisher, "t", 2..=1000);
+    let first = bus.recv_timeout(LONG).expect("recv").expect("a message");
+    assert!(first.pattern().is_none() && first.sequence() > 2, "{first:?}");
+    for expected in first.sequence() + 1..=1000 {
+        assert_eq!(bus.recv_timeout(LONG).expect("recv").expect("a message").sequence(), expected);
+    }
+    match bus.recv_timeout(LONG) {
+        Err(RecvError::Gap(gaps)) => {
+            let told: Vec<_> = gaps.iter().map(|gap| (gap.from, gap.to, gap.reason)).collect();
+            assert_eq!(told, [(2, 1000, GapReason::Stalled)]);
+        }
+        other => panic!("expected a gap, got {other:?}"),
+    }
+    publish(&mut publisher, "t", 1001..=1001);
+    assert_eq!((next(&mut bus), next(&mut bus)), (1001, 1001));
+    assert_eq!(bus.stats().gaps, 1);
+}
+
 #[test]
 fn durable_options_that_cannot_be_are_refused() {
     let (_publisher, mut bus) = two(64 << 10);
