@@ -76,6 +76,7 @@ function rustRows(found) {
     add('p50', 'ns', alone(one.round_trip_ns?.p50))
     add('p99', 'ns', alone(one.round_trip_ns?.p99))
     add('ratio', 'x', one.ratio)
+    add('ratio of owned', 'x', one.owned_ratio)
   }
   return rows
 }

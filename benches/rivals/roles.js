@@ -122,6 +122,13 @@ async function both(join, index, listener) {
   }
 }
 
+/** What a pass found whose trips took so many us each. */
+function trips(times) {
+  times.sort((a, b) => a - b)
+  const at = (part) => times[Math.min(times.length - 1, Math.floor(times.length * part))]
+  return { trips: times.length, p50: at(0.5), p90: at(0.9), p99: at(0.99) }
+}
+
 function asker({ message }, join) {
   const { make, isWhole } = messages[message]
   let member
@@ -141,9 +148,7 @@ function asker({ message }, join) {
     if (answer.n !== n || !isWhole(answer)) return pass.reject(new Error(`the answer to message ${n} is another`))
     times.push((heard - asked) * 1000)
     if (heard < until) return ask()
-    times.sort((a, b) => a - b)
-    const at = (part) => times[Math.min(times.length - 1, Math.floor(times.length * part))]
-    pass.resolve({ trips: times.length, p50: at(0.5), p90: at(0.9), p99: at(0.99) })
+    pass.resolve(trips(times))
   }
 
   return {
@@ -176,13 +181,53 @@ function answerer(_, join) {
   }
 }
 
+/** One that asks by the system's own request, whose answer comes to the one who asked. */
+function requester({ message }, join) {
+  const { make, isWhole } = messages[message]
+  let member
+  return {
+    async ready() {},
+    async meet() {
+      member = await join({ role: 'requester', index: 0, to: [0], interests: 1 })
+    },
+    async pass(seconds) {
+      const times = []
+      const until = performance.now() + seconds * 1000
+      for (let n = 1, heard = 0; heard < until; n++) {
+        const asked = performance.now()
+        const answer = await member.request('ask', make(0, n))
+        heard = performance.now()
+        if (answer.n !== n || !isWhole(answer)) throw new Error(`the answer to request ${n} is another`)
+        times.push((heard - asked) * 1000)
+      }
+      return trips(times)
+    },
+    leave: () => member.leave(),
+  }
+}
+
+function responder(_, join) {
+  let member
+  return {
+    async ready() {
+      member = await join({ role: 'responder', index: 0, from: [0] })
+      await member.respond('ask', (message) => message)
+    },
+    async meet() {},
+    async pass() {
+      return {}
+    },
+    leave: () => member.leave(),
+  }
+}
+
 /** Bytes. The kernel's maxRSS would begin with the parent's. */
 function mostMemory() {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS * 1024
   return Number(/VmHWM:\s+(\d+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
 }
 
-const ROLES = { subscriber, publisher, asker, answerer }
+const ROLES = { subscriber, publisher, asker, answerer, requester, responder }
 
 /**
  * Plays a trial's role from its start to its end.

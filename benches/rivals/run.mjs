@@ -22,6 +22,7 @@ const ROWS = [
   { name: '64 KiB string, 1 to 1', message: '64 KiB', publishers: 1, subscribers: 1 },
   { name: 'round trip, small object', message: 'small', roundTrip: true },
   { name: 'round trip, 64 KiB string', message: '64 KiB', roundTrip: true },
+  { name: 'request, small object', message: 'small', roundTrip: true, request: true },
 ]
 const MiB = 2 ** 20
 
@@ -37,6 +38,8 @@ for (const name of systems)
 
 /** Those that can do a row. */
 function able(row) {
+  // Who has no requests of its own is not asked to invent them.
+  if (row.request) return systems.filter((name) => require(`./systems/${name}.js`).hasRequests)
   if (row.roundTrip) return refused === undefined ? ['slabcast', 'slabcast-spin', ...systems.slice(1)] : systems
   // One parent has one process.
   return row.publishers === 1 ? systems : systems.filter((name) => !require(`./systems/${name}.js`).primary)
@@ -83,7 +86,7 @@ for (const row of rows) {
   }
   console.log(row.name)
   if (row.roundTrip) {
-    if (refused !== undefined && values.systems === undefined)
+    if (!row.request && refused !== undefined && values.systems === undefined)
       console.log(`  slabcast with spin is skipped: ${refused}`)
     const ours = ["slabcast's p50 is", "slabcast's p99 is"]
     bench.table(['system', 'p50 us', 'p90', 'p99', ...ours, 'CPU s/M trips', "slabcast's is", 'most MiB'], lines)

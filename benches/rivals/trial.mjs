@@ -17,6 +17,8 @@ const WATCHDOG = 60_000
 /** Seconds: every system's code is compiled, its buffers have grown. */
 const WARM = 0.5
 
+const SPEAKS = ['publisher', 'asker', 'requester']
+
 const MEMBER = fileURLToPath(new URL('member.js', import.meta.url))
 
 /** One of its processes or threads, and what it says. */
@@ -78,6 +80,13 @@ class Primary {
 
 const many = (role, count) => Array.from({ length: count }, (_, index) => ({ role, index }))
 
+/** Who speaks and who hears. */
+function parts({ request, roundTrip, publishers, subscribers }) {
+  if (request) return [many('requester', 1), many('responder', 1)]
+  if (roundTrip) return [many('asker', 1), many('answerer', 1)]
+  return [many('publisher', publishers), many('subscriber', subscribers)]
+}
+
 /** Tells all a word and hears from each that it is done. */
 async function step(members, word) {
   for (const member of members) member.tell(word)
@@ -90,7 +99,7 @@ async function pass(members, running, seconds) {
   const brokersBefore = running?.cpu() ?? 0
   // Who hears is ready before anybody speaks.
   const [speaking, hearing] = [[], []]
-  for (const one of members) (one.role === 'publisher' || one.role === 'asker' ? speaking : hearing).push(one)
+  for (const one of members) (SPEAKS.includes(one.role) ? speaking : hearing).push(one)
   await step(hearing, { seconds })
   await step(speaking, { seconds })
   const said = await Promise.all(members.map((member) => member.hears()))
@@ -121,7 +130,7 @@ function roundTrip({ said, cpu, memory }) {
 
 /**
  * What a system does on a row.
- * @param {{ publishers: number, subscribers: number, topics?: number, message: string } | { roundTrip: true, message: string }} row
+ * @param {{ publishers: number, subscribers: number, topics?: number, message: string } | { roundTrip: true, request?: true, message: string }} row
  */
 async function measure({ system, row, seconds }) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rivals-'))
@@ -136,9 +145,7 @@ async function measure({ system, row, seconds }) {
   let running
   try {
     running = await broker?.(folder)
-    const [speaking, hearing] = row.roundTrip
-      ? [many('asker', 1), many('answerer', 1)]
-      : [many('publisher', row.publishers), many('subscriber', row.subscribers)]
+    const [speaking, hearing] = parts(row)
     members.push(...hearing.map((one) => new Member({ ...common, ...one }, threads)))
     if (!primary) members.push(...speaking.map((one) => new Member({ ...common, ...one }, threads)))
     serve?.(members.map(({ child }) => child))

@@ -74,6 +74,54 @@ class Peer {
   }
 }
 
+/** The same sockets both ways: a request bears a number, and its answer comes back on its connection. */
+function joinResponder({ folder, index }) {
+  let handler
+  const sockets = new Set()
+  const server = net.createServer((socket) => {
+    sockets.add(socket)
+    const peer = new Peer(socket)
+    const answer = ([id, message]) => peer.write(framed([id, handler(message)]))
+    socket.on(
+      'data',
+      frames((bytes) => answer(unpack(bytes))),
+    )
+    socket.on('error', () => {})
+  })
+  const leave = () => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  }
+  const respond = (_, answers) => {
+    handler = answers
+  }
+  return new Promise((resolve) => server.listen(address(folder, index), () => resolve({ respond, leave })))
+}
+
+function joinRequester({ folder, to }) {
+  const socket = net.connect(address(folder, to[0]))
+  const peer = new Peer(socket)
+  const asked = new Map()
+  let last = 0
+  socket.on(
+    'data',
+    frames((bytes) => {
+      const [id, message] = unpack(bytes)
+      asked.get(id)(message)
+      asked.delete(id)
+    }),
+  )
+  const request = (_, message) =>
+    new Promise((resolve) => {
+      asked.set(++last, resolve)
+      peer.write(framed([last, message]))
+    })
+  return new Promise((resolve, reject) => {
+    socket.on('error', reject)
+    socket.on('connect', () => resolve({ request, leave: () => socket.destroy() }))
+  })
+}
+
 const address = (folder, index) => path.join(folder, `${index}.sock`)
 
 async function joinSubscriber({ folder, index }) {
@@ -136,4 +184,13 @@ async function joinPublisher({ folder, to }) {
   }
 }
 
-exports.join = (trial) => (trial.role === 'publisher' ? joinPublisher(trial) : joinSubscriber(trial))
+const JOINS = {
+  publisher: joinPublisher,
+  subscriber: joinSubscriber,
+  requester: joinRequester,
+  responder: joinResponder,
+}
+
+exports.hasRequests = true
+
+exports.join = (trial) => JOINS[trial.role](trial)

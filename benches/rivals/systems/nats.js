@@ -20,6 +20,8 @@ exports.broker = (folder) => {
   return broker.start('nats-server', ['-c', config], () => ports(folder) !== undefined)
 }
 
+exports.hasRequests = true
+
 exports.join = async ({ folder }) => {
   const { nats } = JSON.parse(fs.readFileSync(path.join(folder, ports(folder)), 'utf8'))
   const connection = await connect({ servers: nats[0] })
@@ -32,6 +34,15 @@ exports.join = async ({ folder }) => {
     publish(topic, message) {
       connection.publish(topic, pack(message))
       return ++count % FLUSHED === 0 ? connection.flush() : undefined
+    },
+    async request(topic, message) {
+      return unpack((await connection.request(topic, pack(message))).data)
+    },
+    async respond(topic, handler) {
+      connection.subscribe(topic, {
+        callback: (error, asked) => (error ? undefined : asked.respond(pack(handler(unpack(asked.data))))),
+      })
+      await connection.flush()
     },
     leave: () => connection.close(),
   }

@@ -25,8 +25,12 @@ struct Row {
     systems: &'static [&'static str],
 }
 
+/// slabcast by the other API: its messages are the reader's to keep.
+const OWNED: &str = "slabcast owned";
+
 const POLLING: &[&str] = &[
     "slabcast",
+    OWNED,
     "iceoryx2",
     #[cfg(feature = "aeron")]
     "aeron",
@@ -117,20 +121,26 @@ fn machine() -> String {
     format!("{} x {model}", models.len())
 }
 
+/// Of throughput how many times as many, of round trips how many times as long: of slabcast to another.
+fn times(kind: Kind, own: &[Found], others: &[Found]) -> Spread {
+    Spread::of(own.iter().zip(others).map(|(own, one)| match kind {
+        Kind::Throughput => own.rate / one.rate,
+        Kind::RoundTrip => own.p50 as f64 / one.p50 as f64,
+    }))
+}
+
 /// Prints a row, and returns it for who reads it by program.
 fn tell(row: &Row, found: &[(&str, Vec<Found>)]) -> Vec<Value> {
     println!("{}", row.name);
     let own = &found[0].1;
+    let owned = found.iter().find(|(system, _)| *system == OWNED).map(|(_, trials)| trials);
     let mut entries = Vec::new();
     for (at, (system, trials)) in found.iter().enumerate() {
         let over = |value: fn(&Found) -> f64| Spread::of(trials.iter().map(value));
         let (rate, cpu) = (over(|one| one.rate), over(|one| one.cpu_s_per_million));
         let (p50, p99) = (over(|one| one.p50 as f64), over(|one| one.p99 as f64));
-        // Of throughput how many times as many, of round trips how many times as long: of slabcast to this.
-        let times = Spread::of(own.iter().zip(trials).map(|(own, one)| match row.kind {
-            Kind::Throughput => own.rate / one.rate,
-            Kind::RoundTrip => own.p50 as f64 / one.p50 as f64,
-        }));
+        let lent = times(row.kind, own, trials);
+        let owned = owned.filter(|_| at > 0 && *system != OWNED).map(|own| times(row.kind, own, trials));
         let cost = Spread::of(
             own.iter().zip(trials).map(|(own, one)| own.cpu_s_per_million / one.cpu_s_per_million),
         );
@@ -140,11 +150,12 @@ fn tell(row: &Row, found: &[(&str, Vec<Found>)]) -> Vec<Value> {
         };
         let compared = match (at, row.kind) {
             (0, _) => String::new(),
-            (_, Kind::Throughput) => format!("   slabcast: {} times the rate", times.text(1.0, 2)),
-            (_, Kind::RoundTrip) => format!("   slabcast: {} of the time", times.text(1.0, 2)),
+            (_, Kind::Throughput) => format!("   slabcast: {} times the rate", lent.text(1.0, 2)),
+            (_, Kind::RoundTrip) => format!("   slabcast: {} of the time", lent.text(1.0, 2)),
         };
         let costs = if at == 0 { String::new() } else { format!(", {} of the CPU", cost.text(1.0, 2)) };
-        println!("  {system:16} {numbers}  {:>20} CPU s/M{compared}{costs}", cpu.text(1.0, 2));
+        let kept = owned.map(|owned| format!(", owned {}", owned.text(1.0, 2))).unwrap_or_default();
+        println!("  {system:16} {numbers}  {:>20} CPU s/M{compared}{kept}{costs}", cpu.text(1.0, 2));
         let mut entry = json!({
             "row": row.name,
             "system": system,
@@ -155,7 +166,10 @@ fn tell(row: &Row, found: &[(&str, Vec<Found>)]) -> Vec<Value> {
             entry["round_trip_ns"] = json!({ "p50": p50.median, "p99": p99.median });
         }
         if at > 0 {
-            entry["ratio"] = times.json(thousandths);
+            entry["ratio"] = lent.json(thousandths);
+            if let Some(owned) = owned {
+                entry["owned_ratio"] = owned.json(thousandths);
+            }
             entry["cpu_ratio"] = cost.json(thousandths);
         }
         entries.push(entry);

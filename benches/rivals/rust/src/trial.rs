@@ -1,6 +1,7 @@
 //! One system on one row: starts its processes, and adds up what they say.
 
 use crate::member::{self, Report};
+use crate::systems::slabcast::Slabcast;
 use crate::systems::{Line, Trial, fifo, futex, iceoryx, ring, slabcast};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -162,8 +163,9 @@ pub fn take_part(words: &[String]) {
     let seconds = seconds.parse().expect("seconds");
     member::watch(seconds);
     let report = match system.as_str() {
-        "slabcast" => play::<slabcast::Slabcast<false>>(role, &trial, seconds),
-        "slabcast asleep" => play::<slabcast::Slabcast<true>>(role, &trial, seconds),
+        "slabcast" => play::<Slabcast<{ slabcast::POLLS }>>(role, &trial, seconds),
+        "slabcast owned" => play::<Slabcast<{ slabcast::POLLS_TO_KEEP }>>(role, &trial, seconds),
+        "slabcast asleep" => play::<Slabcast<{ slabcast::SLEEPS }>>(role, &trial, seconds),
         "iceoryx2" => play::<iceoryx::Iceoryx>(role, &trial, seconds),
         #[cfg(feature = "aeron")]
         "aeron" => play::<crate::systems::aeron::Aeron<false>>(role, &trial, seconds),
