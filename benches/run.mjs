@@ -40,6 +40,8 @@ const BENCHES = {
   scale: node('node/scale.js'),
   open: node('node/open.js'),
   idle: node('node/idle.js'),
+  reading: node('node/reading.js', ...rounds),
+  floors: node('node/floors.js', ...rounds),
   rivals: node('rivals/run.mjs', ...rounds),
   rust,
 }
