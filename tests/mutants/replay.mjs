@@ -116,6 +116,7 @@ export const pasts = checks.map(([name, file, find, replace, test]) => ({
 }))
 
 const durableTest = (test) => `node::tests/node/durable.test.js::${test}`
+const past = (test) => `rust::past::${test}`
 const bookmarks = 'src/registry/bookmarks.rs'
 const durable = 'src/bus/durable.rs'
 const property = 'property::bookmarks::bookmarks_agree_with_a_map_whoever_dies'
@@ -251,6 +252,34 @@ const bookmarkChecks = [
     durableTest('the first time it is live'),
   ],
   ['a reused entry stays in its chain', bookmarks, '            self.unlink(index, bookmark)?;\n', '', property],
+  [
+    'who was cut off looks for nothing after the drain',
+    'src/bus/mod.rs',
+    '        self.catch_up_durables().map_err(|_| RecvError::Corrupt)\n',
+    '        Ok(())\n',
+    past('a_durable_subscription_that_is_cut_off_finds_what_the_slab_still_holds_and_is_told_the_rest'),
+  ],
+  [
+    'nor before it, where it noticed while it subscribed',
+    'src/bus/mod.rs',
+    '        self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;\n',
+    '',
+    past('a_durable_subscription_beside_others_finds_what_is_its_and_they_are_told_what_they_missed'),
+  ],
+  [
+    'what is told for a pattern is looked for again',
+    'src/bus/following.rs',
+    '                gap.is_sought = true;\n',
+    '',
+    past('where_a_pattern_matches_a_durable_subscriptions_topic_too_the_gap_is_told_once_for_both'),
+  ],
+  [
+    'what was found is still counted as lost',
+    'src/bus/following.rs',
+    '                self.counters.gaps -= 1;\n',
+    '',
+    past('a_durable_subscription_that_is_cut_off_finds_what_the_slab_still_holds_and_is_told_the_rest'),
+  ],
 ]
 
 export const durables = bookmarkChecks.map(([name, file, find, replace, test]) => ({
