@@ -95,7 +95,9 @@ impl Spread {
     fn of(numbers: impl Iterator<Item = f64>) -> Spread {
         let mut sorted: Vec<f64> = numbers.collect();
         sorted.sort_by(f64::total_cmp);
-        Spread { median: sorted[sorted.len() / 2], least: sorted[0], most: sorted[sorted.len() - 1] }
+        // Of two rounds neither is the median.
+        let [low, high] = [(sorted.len() - 1) / 2, sorted.len() / 2].map(|at| sorted[at]);
+        Spread { median: (low + high) / 2.0, least: sorted[0], most: sorted[sorted.len() - 1] }
     }
     fn json(self, round: impl Fn(f64) -> f64) -> Value {
         json!({ "median": round(self.median), "least": round(self.least), "most": round(self.most) })
