@@ -368,6 +368,14 @@ mod tests {
         for member in [&mut takes, &mut other] {
             member.respond_group("t", "g").expect("joined");
         }
+        let mut asking = bus.ask("t", &0).expect("asked").expect("somebody");
+        let request = takes.try_recv().expect("recv").expect("a request");
+        assert!(takes.try_recv().expect("recv").is_none());
+        bus.look_for(&mut asking).expect("looked");
+        assert!(!asking.is_done(), "it is in hand");
+        takes.reply(&request, "yes").expect("reply");
+        bus.take_answers(&mut asking).expect("heard");
+        assert!(asking.is_done() && asking.results[0].is_ok());
         let mut asking = bus.ask("t", &1).expect("asked").expect("somebody");
         bus.look_for(&mut asking).expect("looked");
         assert!(!asking.is_done(), "nobody has taken it");

@@ -185,7 +185,7 @@ const checks = [
     'src/bus/responding.rs',
     'let _ = self.hold(asked, Some(row));',
     'let _ = row;',
-    'rust::requests::who_took_a_request_from_a_group_and_leaves_is_told_of',
+    'bus::requests::tests::what_one_of_a_group_took_is_lost_when_nobody_lives_who_may_have_it_and_not_before',
   ],
   [
     'the rest of a batch does not wait for a loop that keeps up',
