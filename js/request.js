@@ -13,6 +13,8 @@ const noResponders = (topic, reason) =>
 class Request {
   /** By member: answers it owes. Undefined until it is known who was asked. */
   #owed
+  /** How many there were to be asked when it was made: they are asked when it is in the slab. */
+  #found
   /** Those of them that have said that they have it. */
   #said = new Set()
   /** The rows of the groups that were asked, of which nobody has said that it took it. */
@@ -25,7 +27,8 @@ class Request {
   position
 
   /** @param {(id: number) => void} settled told once, when nothing is waited for any more */
-  constructor(id, handle, topic, to, { timeout, signal, all }, settled) {
+  constructor(id, handle, topic, to, { timeout, signal, all, found }, settled) {
+    this.#found = found
     this.id = id
     this.handle = handle
     this.topic = topic
@@ -157,7 +160,7 @@ class Request {
       this.fail(error)
       return
     }
-    for (const owed of this.#owed?.values() ?? []) this.#miss(owed, error)
+    for (const owed of this.#owed?.values() ?? [this.#found]) this.#miss(owed, error)
     this.#miss(this.#groups.size, error)
     this.resolve(this.#results)
   }

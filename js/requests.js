@@ -59,7 +59,8 @@ class Requests {
     }
     this.#listen()
     const id = this.#newId()
-    const request = new Request(id, handle, topic, to, options, this.#settled)
+    const found = asked.members.length + asked.groups.length
+    const request = new Request(id, handle, topic, to, { ...options, found }, this.#settled)
     this.#waiting.set(id, request)
     try {
       // Whoever is there right before it is in the bus has it before them. It may wait in the outbox for long.

@@ -55,6 +55,13 @@ const checks = [
     asks('what waits in the outbox is put to those who are there when there is room'),
   ],
   [
+    'who waits in the outbox to the end of its time tells of nobody',
+    'js/request.js',
+    '?? [this.#found]',
+    '?? []',
+    asks('one whose time is over in the outbox tells of those there were to be asked'),
+  ],
+  [
     'its bus is closed by the message, and it is asked all the same',
     'js/requests.js',
     '    this.#owner.check()\n    handle.check()\n',

@@ -605,6 +605,24 @@ test('request(topic, message): a full slab makes requests wait in the outbox; ea
   assert.deepStrictEqual(await Promise.all(answers), [...answers.keys()])
 })
 
+test('requestMany(topic, message): one whose time is over in the outbox tells of those there were to be asked', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name, size: '64kb' })
+  const { file, open } = gate(t)
+  const child = run(t, responds, name, file)
+  assert.strictEqual(await child.hear(), 'reading')
+  child.say('block')
+  assert.strictEqual(await child.hear(), 'blocked')
+  const ask = () => bus.requestMany('t', 'x'.repeat(1000), { timeout: 100 })
+  const results = Promise.all(Array.from({ length: 300 }, ask))
+  assert.ok(bus.stats().outbox.messages > 0, 'some wait')
+  for (const [result, ...more] of await results) {
+    assert.strictEqual(result.reason.code, 'ERR_TIMEOUT')
+    assert.deepStrictEqual(more, [])
+  }
+  open()
+})
+
 for (const how of ['killed', 'unsubscribed']) {
   test(`request(topic, message): those that wait in the outbox are told when the only one asked is ${how}`, async (t) => {
     const name = uniqueName()
