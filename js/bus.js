@@ -263,8 +263,10 @@ class Bus extends EventEmitter {
   }
 
   #ended(subscription, forget) {
-    if (!this.#subscriptions.delete(subscription)) return
+    if (!this.#subscriptions.has(subscription)) return
+    // What its group missed may be told meanwhile: to this handle.
     this.#membership.unsubscribe(subscription, forget)
+    this.#subscriptions.delete(subscription)
     if (subscription[isReferenced]) this.#holds(-1)
   }
 

@@ -81,7 +81,9 @@ class Groups {
     ofTopic.delete(group)
     if (ofTopic.size === 0) this.#byName.delete(topic)
     this.#byRow.delete(working.words.row)
-    if (!this.#owner.closed) this.#member.leaveGroup(working.words.row)
+    if (this.#owner.closed) return
+    // To the others it is as if taken: nobody else tells it.
+    for (const gap of this.#member.leaveGroup(working.words.row)) this.#owner.gapOfGroup(gap, subscription)
   }
 
   subscriptionsTo(topic) {

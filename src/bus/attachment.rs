@@ -15,6 +15,8 @@ use super::reader::{Drained, Reader, Sink};
 use super::shared::{LOCK_WAIT, Membership, Shared};
 use super::spin::Spin;
 use super::stats::{Counters, Stats};
+#[cfg(feature = "node")]
+use super::working::GroupRef;
 use super::working::Groups;
 use crate::error::{Gap, GapReason, OpenError, TopicError};
 use crate::layout::{Corrupt, MemberState, NAME_MAX, Watches};
@@ -432,9 +434,14 @@ impl Attachment {
         self.gaps.push(Missed { topic, group, from, to, position, reason, is_sought: false });
     }
 
-    /// Nothing of a group is told any more that this thread has left.
-    pub(super) fn forget_gaps_of(&mut self, topic: TopicId, group: &str) {
-        self.gaps.retain(|missed| missed.topic != topic || missed.group.as_deref() != Some(group));
+    /// What a group missed and this thread noticed: told by nobody else, though this one has left it.
+    #[cfg(feature = "node")]
+    pub fn take_gaps_of_group(&mut self, left: &GroupRef) -> Vec<(TopicId, Gap)> {
+        let is_its =
+            |missed: &Missed| missed.topic == left.topic.id && missed.group.as_deref() == Some(&*left.name);
+        let (its, others) = std::mem::take(&mut self.gaps).into_iter().partition(is_its);
+        self.gaps = others;
+        self.told(its)
     }
 
     /// What was missed, in the order in which it was noticed; to be told before what was drained since.
@@ -442,6 +449,11 @@ impl Attachment {
     pub fn take_gaps(&mut self, next: u64) -> Vec<(TopicId, Gap)> {
         let (gaps, later) = std::mem::take(&mut self.gaps).into_iter().partition(|gap| gap.position <= next);
         self.gaps = later;
+        self.told(gaps)
+    }
+
+    /// Under the names users know.
+    fn told(&self, gaps: Vec<Missed>) -> Vec<(TopicId, Gap)> {
         let matched =
             |topic: TopicId| self.patterns.matches(topic.index).filter(|matched| matched.topic.id == topic);
         let name = |topic| match matched(topic) {

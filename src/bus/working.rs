@@ -190,12 +190,14 @@ impl Attachment {
         Ok(joined)
     }
 
-    /// Ends this thread's membership in a group: it takes nothing of it any more.
-    pub fn leave_group(&mut self, row: u32) {
-        if self.membership.is_some() && self.step_out(row) {
-            // As with a topic's bits.
-            self.close_owed(Duration::from_millis(2));
-        }
+    /// Ends this thread's membership in a group: it takes nothing of it any more. What it has noticed that the group missed it
+    /// still tells: to the others it is as if taken.
+    pub fn leave_group(&mut self, row: u32) -> Option<GroupRef> {
+        self.membership.as_ref()?;
+        let left = self.step_out(row)?;
+        // As with a topic's bits.
+        self.close_owed(Duration::from_millis(2));
+        Some(left)
     }
 
     /// Of all groups, before this thread leaves the bus: its row's last member is forgotten with it.
@@ -207,10 +209,9 @@ impl Attachment {
         }
     }
 
-    fn step_out(&mut self, row: u32) -> bool {
-        let Some(at) = self.groups.mine.iter().position(|group| group.row == row) else { return false };
+    fn step_out(&mut self, row: u32) -> Option<GroupRef> {
+        let at = self.groups.mine.iter().position(|group| group.row == row)?;
         let group = self.groups.mine.remove(at);
-        self.forget_gaps_of(group.topic.id, &group.name);
         let shared = self.shared.clone();
         let (parts, topics) = (shared.parts(), shared.topics());
         topics.leave_group(row, self.publisher.index);
@@ -223,7 +224,7 @@ impl Attachment {
         {
             self.wake_another(row);
         }
-        true
+        Some(group)
     }
 
     fn wake_another(&mut self, row: u32) -> bool {
@@ -563,7 +564,7 @@ mod tests {
         let left = leaver.join_group("t", "g").expect("joined");
         publish(&mut publisher, left.topic);
         // As if another held the registry lock.
-        assert!(leaver.step_out(left.row));
+        assert!(leaver.step_out(left.row).is_some());
         assert_eq!(comes.join_group("t", "g").expect("joined").row, left.row);
         assert!(matches!(comes.take(&mut One::default()), Turn::Ended(Drained::All)));
         assert!(!comes.has_gaps());

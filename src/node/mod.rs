@@ -220,11 +220,14 @@ impl Member {
         })
     }
 
+    /// Returns what the group missed, as far as this thread has noticed it and not told.
     #[napi(catch_unwind)]
-    pub fn leave_group(&self, row: u32) {
-        if let Some(at) = self.hot.borrow_mut().attachment() {
-            at.leave_group(row);
-        }
+    pub fn leave_group(&self, row: u32) -> Vec<GapWords> {
+        let mut hot = self.hot.borrow_mut();
+        let Some(at) = hot.attachment() else { return Vec::new() };
+        let left = at.leave_group(row);
+        let gaps = left.map(|group| at.take_gaps_of_group(&group)).unwrap_or_default();
+        gaps.into_iter().map(gap_words).collect()
     }
 
     /// Where a further subscription to a topic this thread reads begins.
@@ -301,15 +304,7 @@ impl Member {
     #[napi(catch_unwind)]
     pub fn take_gaps(&self) -> Vec<GapWords> {
         let gaps = self.hot.borrow_mut().attachment().map(|at| at.take_gaps(u64::MAX)).unwrap_or_default();
-        let words = |(id, Gap { topic, group, from, to, reason }): (TopicId, Gap)| GapWords {
-            topic,
-            index: id.index,
-            group,
-            from: from as f64,
-            to: to as f64,
-            reason: reason.name().into(),
-        };
-        gaps.into_iter().map(words).collect()
+        gaps.into_iter().map(gap_words).collect()
     }
 
     #[napi(catch_unwind)]
@@ -469,6 +464,11 @@ pub fn ask_topic(topic: String) -> String {
 #[cfg_attr(test, allow(dead_code))] // the binding exports nothing there
 pub fn reply_topic(member: u32) -> String {
     crate::bus::reply_topic(member)
+}
+
+fn gap_words((id, Gap { topic, group, from, to, reason }): (TopicId, Gap)) -> GapWords {
+    let (from, to) = (from as f64, to as f64);
+    GapWords { topic, index: id.index, group, from, to, reason: reason.name().into() }
 }
 
 fn words(topic: crate::bus::TopicRef, from: u64, before: u64) -> TopicWords {

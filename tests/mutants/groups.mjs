@@ -11,6 +11,13 @@ const cutAndJoined = model('a_group_is_cut_off_and_joined_again_while_one_takes'
 
 const checks = [
   [
+    'who leaves takes with it what the group missed',
+    'js/groups.js',
+    'this.#owner.gapOfGroup(gap, subscription)',
+    'void gap',
+    node('who notices what a group missed and leaves it at once tells it'),
+  ],
+  [
     'two take what one does: the cursor is stored',
     group,
     'if gate.cursor.compare_exchange(cursor.0, past.0, AcqRel, Relaxed).is_err() {',
@@ -111,8 +118,8 @@ const checks = [
   [
     'who leaves hands nothing on',
     working,
-    '            self.wake_another(row);\n        }\n        true\n',
-    '        }\n        true\n',
+    '            self.wake_another(row);\n        }\n        Some(group)\n',
+    '        }\n        Some(group)\n',
     unit('who_leaves_hands_on_what_it_was_woken_for'),
   ],
   [

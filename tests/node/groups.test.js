@@ -218,6 +218,32 @@ test('a group whose members are all stopped is cut off as a reader is, and is to
   assert.deepEqual(sorted([got, missed]), numbers(1, last), 'each number once: received or told as missed')
 })
 
+test('who notices what a group missed and leaves it at once tells it, and no other member does', async (t) => {
+  const name = uniqueName()
+  const options = { name, size: 64 * 1024, stallTimeout: 0 }
+  const [worker] = await workers(t, 1, options, 'g')
+  const bus = openBus(t, options)
+  await publish(bus, 1, 10)
+  await together([worker], 10)
+  process.kill(worker.pid, 'SIGSTOP')
+  await publish(bus, 11, 4000)
+  const gaps = []
+  bus.on('gap', (gap) => gaps.push(gap))
+  // By joining it, this thread joins it again for all.
+  const subscription = bus.subscribe('t', () => assert.fail('it has left'), { group: 'g' })
+  assert.deepEqual(gaps, [])
+  subscription.unsubscribe()
+  assert.deepEqual(
+    gaps.map(({ from, group, reason }) => [from, group, reason]),
+    [[11, 'g', 'stalled']],
+  )
+  process.kill(worker.pid, 'SIGCONT')
+  await publish(bus, 4001, 4001)
+  await until(async () => (await tell(worker, 'got')).includes(4001))
+  const missed = [...gaps, ...(await tell(worker, 'gaps'))].flatMap(({ from, to }) => numbers(from, to))
+  assert.deepEqual(sorted([await tell(worker, 'got'), missed]), numbers(1, 4001), 'each number once')
+})
+
 test('a topic may have several groups, a member be in several of them and subscribed besides', async (t) => {
   const name = uniqueName()
   const [one] = await workers(t, 1, { name }, 'g', 'h')
