@@ -2,17 +2,15 @@
 
 import { open } from '../../js/index.mjs'
 import random from '../crash/random.js'
-import { account, lengthOf, message, says } from './messages.mjs'
+import { Asking } from './asking.mjs'
+import { Listening } from './listening.mjs'
+import { lengthOf, message, says } from './messages.mjs'
+import { nameOf } from './names.mjs'
 import { KIND, Notebook, now } from './notes.mjs'
 import { optionsOf } from './plan.mjs'
 
-/** Subscriptions of one thread at the most. */
-const SUBSCRIPTIONS = 24
 /** What may go wrong while others are stopped, and is tried again: the registry is held by one of them. */
 const BUSY = 'ERR_TIMEOUT'
-
-/** What topic number `at` of a round is called. */
-const nameOf = (topic) => `topic:${topic}`
 
 export class Actor {
   #about
@@ -22,17 +20,17 @@ export class Actor {
   #say
   #die
   #handles = new Map()
-  #subscriptions = new Map()
+  #listening
+  #asking
   #ids = 0
   #n = 0
   /** publish() gave false, and 'drain' has not come. */
   #full = false
   #phase = 'begin'
   #dying = false
-  /** The sequence of the last message delivered or told as missed, per topic. */
-  #last = []
-  #settle
   #closing = new Set()
+  /** Of handles with one subscription each, which are closing. */
+  #closes = new Set()
   /** Bytes to publish before the closing messages: nobody dead may hold the slab. */
   #unpushed = 0
 
@@ -49,6 +47,8 @@ export class Actor {
     this.#die = die
     this.#next = random.generator(about.seed)
     this.#notes = new Notebook(round.folder, about.id)
+    this.#listening = new Listening({ about, round, notes: this.#notes, next: this.#next }, this.#listener())
+    this.#asking = new Asking({ about, round, notes: this.#notes, next: this.#next }, this.#asker())
     process.on('uncaughtException', (error) => this.#fault('an uncaught exception', error))
   }
 
@@ -57,8 +57,11 @@ export class Actor {
     const wait = at - now()
     if (wait > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, wait)
     if (this.#phase !== 'begin' || !this.#open()) return
-    if (this.#about.witness) for (let topic = 0; topic < this.#round.heard; topic++) this.#subscribe(0, topic)
-    else if (this.#next() < 0.7) this.#act('subscribing', () => this.#subscribe(0, this.#anyTopic()))
+    if (this.#about.witness) for (let topic = 0; topic < this.#round.heard; topic++) this.#listening.plain(topic)
+    else
+      for (let count = 0; count < 2 && this.#next() < 0.7; count++)
+        this.#act('subscribing', () => this.#listening.any(this.#anyTopic()))
+    if (this.#round.asks && this.#next() < 0.3) this.#act('responding', () => this.#asking.respond(...this.#anyBus()))
     this.#say('opened')
   }
 
@@ -72,6 +75,8 @@ export class Actor {
   stop() {
     if (this.#phase === 'leaving') return
     this.#phase = 'quiet'
+    this.#listening.calm()
+    this.#asking.stop()
     if (this.#handles.size === 0) this.#open()
     this.#sayQuiet()
   }
@@ -79,7 +84,7 @@ export class Actor {
   /** Tells the sequence of the last message of each topic, when it has them all: one of its own ends each topic. */
   last() {
     for (let topic = 0; topic < this.#round.topics; topic++) {
-      if (topic >= this.#round.heard) this.#subscribe(0, topic)
+      if (topic >= this.#round.heard) this.#listening.plain(topic)
       this.#closing.add(topic)
     }
     this.#unpushed = 2 * this.#round.bus.size
@@ -88,18 +93,21 @@ export class Actor {
 
   /** Says so when it has everything up to these sequences, of the topics it listens to. */
   settle(last) {
-    this.#settle = last
-    this.#sayIfSettled()
+    this.#listening.settle(last)
   }
 
   /** Ends as a program does that closes what it opened, or one that just has nothing left to do. */
   async leave(how) {
     this.#phase = 'leaving'
+    this.#asking.stop()
     if (how === 'close') {
+      this.#listening.closeOwn()
       await Promise.all([...this.#handles.keys()].map((handle) => this.#close(handle)))
     } else {
-      for (const id of [...this.#subscriptions.keys()]) this.#unsubscribe(id)
+      for (const id of this.#listening.ids) this.#listening.end(id, true)
+      this.#asking.endAll()
     }
+    await Promise.all(this.#closes)
   }
 
   /** Ends in the middle of what it does next, in a listener if one is called. */
@@ -120,11 +128,12 @@ export class Actor {
   #choose(what) {
     if (this.#handles.size === 0) return void this.#open()
     const { storm, witness, heavy } = this.#about
+    if (this.#round.asks && !heavy && this.#next() < 0.08) return this.#asking.any(...this.#anyBus())
     if (witness || heavy || what < (storm ? 0.3 : 0.8)) return this.#publishSome()
     if (what < 0.9) {
       for (let count = storm ? 1 + this.#next() * 12 : 1; count > 0; count--) {
-        if (this.#next() < 0.52) this.#subscribe(this.#anyHandle(), this.#anyTopic())
-        else this.#unsubscribe(this.#any([...this.#subscriptions.keys()]))
+        if (this.#next() < 0.52) this.#listening.any(this.#anyTopic())
+        else this.#listening.end(this.#any(this.#listening.ids))
       }
       return
     }
@@ -138,15 +147,18 @@ export class Actor {
   #open() {
     if (this.#handles.size >= 4) return false
     const handle = ++this.#ids
-    return this.#act('opening', () => {
-      const before = now()
-      const bus = open(optionsOf(this.#round.bus))
-      this.#notes.note(KIND.OPENED, before, now(), handle)
-      bus.on('gap', (gap) => this.#gap(handle, gap))
-      bus.on('drain', () => this.#drained(this.#n))
-      bus.on('error', (error) => this.#fault('the bus is lost', error))
-      this.#handles.set(handle, bus)
-    })
+    return this.#act('opening', () => this.#handles.set(handle, this.#bus(handle)))
+  }
+
+  /** One more handle of the bus, heard. */
+  #bus(handle) {
+    const before = now()
+    const bus = open(optionsOf(this.#round.bus))
+    this.#notes.note(KIND.OPENED, before, now(), handle)
+    bus.on('gap', (gap) => this.#gap(handle, gap))
+    bus.on('drain', () => this.#drained(this.#n))
+    bus.on('error', (error) => this.#fault('the bus is lost', error))
+    return bus
   }
 
   async #close(handle) {
@@ -154,9 +166,8 @@ export class Actor {
     if (!bus) return
     this.#handles.delete(handle)
     const n = this.#n
-    const closed = bus.close()
-    for (const [id, entry] of this.#subscriptions) if (entry.handle === handle) this.#ended(id)
-    await closed
+    this.#asking.endWith(handle)
+    await this.#listening.endWith(handle, () => bus.close())
     this.#notes.note(KIND.CLOSED, handle)
     this.#drained(n)
   }
@@ -166,6 +177,7 @@ export class Actor {
     if (this.#full && this.#next() < 0.9) return
     const topic = this.#about.heavy ? this.#round.heavy : this.#anyTopic()
     const bus = this.#handles.get(this.#anyHandle())
+    if (!bus) return
     let count = 1 + Math.floor(this.#next() ** 2 * this.#about.burst)
     while (count-- > 0) if (!this.#publish(bus, topic) && this.#next() < 0.8) return
   }
@@ -197,66 +209,57 @@ export class Actor {
   }
 
   #sayQuiet() {
-    if (!this.#full) this.#say('quiet', { n: this.#n })
+    if (!this.#full && this.#asking.isQuiet) this.#say('quiet', { n: this.#n })
   }
 
-  #subscribe(handle, topic) {
-    if (this.#subscriptions.size >= SUBSCRIPTIONS && !this.#about.witness) return
-    const bus = this.#handles.get(handle) ?? this.#handles.values().next().value
-    const key = [...this.#handles].find(([, value]) => value === bus)[0]
-    const id = ++this.#ids
-    const once = !this.#about.witness && this.#next() < 0.1
-    const before = now()
-    const subscription = bus.subscribe(
-      nameOf(topic),
-      (received, meta) => this.#received(id, topic, once, received, meta),
-      { once },
-    )
-    this.#notes.note(KIND.SUBSCRIBED, before, now(), id, topic, key, once ? 1 : 0)
-    this.#subscriptions.set(id, { subscription, handle: key, topic })
-    this.#last[topic] ??= 0
-  }
+  // What its subscriptions and its requests know of it
 
-  #unsubscribe(id) {
-    const entry = this.#subscriptions.get(id)
-    if (!entry) return
-    entry.subscription.unsubscribe()
-    this.#ended(id)
-  }
-
-  #ended(id) {
-    this.#notes.note(KIND.UNSUBSCRIBED, id)
-    this.#subscriptions.delete(id)
-  }
-
-  #received(id, topic, once, received, meta) {
-    if (this.#dying && this.#next() < 0.5) return this.#die()
-    const { publisher, n, length, crc, raw } = account(received)
-    const { position, sequence, timestamp } = meta
-    const age = Date.now() - timestamp
-    const { member } = meta.publisher
-    this.#notes.note(KIND.RECEIVED, id, topic, publisher, n, position, sequence, member, length, crc, raw, age)
-    if (meta.topic !== nameOf(topic)) this.#notes.fault(`a message of ${meta.topic} was delivered as ${nameOf(topic)}`)
-    if (once) this.#ended(id)
-    this.#last[topic] = sequence
-    if (publisher === this.#about.id) this.#closingCame(topic, n)
-    if (this.#settle) this.#sayIfSettled()
-    // From inside a listener, as users do.
-    if (this.#phase === 'going' && !this.#about.witness) {
-      const what = this.#next()
-      if (what < 0.01) this.#unsubscribe(id)
-      else if (what < 0.02) this.#unsubscribe(this.#anyOf(topic))
-      else if (what < 0.04) this.#act('in a listener', () => this.#subscribe(0, what < 0.03 ? topic : this.#anyTopic()))
-      else if (what < 0.05) this.#act('in a listener', () => this.#publishSome())
+  #listener() {
+    return {
+      id: () => ++this.#ids,
+      open: (handle) => this.#bus(handle),
+      handles: this.#handles,
+      closes: (closed) => {
+        const known = closed.then(() => this.#closes.delete(known))
+        this.#closes.add(known)
+      },
+      dies: () => this.#dies(),
+      came: (topic, publisher, n) => publisher === this.#about.id && this.#closingCame(topic, n),
+      missed: (topic) => this.#missed(topic),
+      acts: (id, topic) => this.#actInListener(id, topic),
+      say: (what, facts) => this.#say(what, facts),
     }
   }
 
-  #gap(handle, { topic: name, from, to, lost, reason }) {
-    const topic = Number(name.split(':')[1])
-    if (reason !== 'stalled') this.#notes.fault(`a gap for the reason ${reason}`)
-    this.#notes.note(KIND.GAP, handle, topic, from, to, lost)
-    this.#last[topic] = to
-    this.#settleGap(topic)
+  #asker() {
+    return {
+      id: () => ++this.#ids,
+      dies: () => this.#dies(),
+      quiet: () => this.#phase === 'quiet' && this.#sayQuiet(),
+      fault: (what, error) => this.#fault(what, error),
+    }
+  }
+
+  #dies() {
+    if (!this.#dying || this.#next() > 0.5) return false
+    this.#die()
+    return true
+  }
+
+  /** As users do. */
+  #actInListener(id, topic) {
+    if (this.#phase !== 'going' || this.#about.witness) return
+    const what = this.#next()
+    if (what < 0.01) this.#listening.end(id)
+    else if (what < 0.02) this.#listening.end(this.#any(this.#listening.idsOf(topic)))
+    else if (what < 0.04) this.#act('in a listener', () => this.#listening.any(what < 0.03 ? topic : this.#anyTopic()))
+    else if (what < 0.05) this.#act('in a listener', () => this.#publishSome())
+  }
+
+  #gap(handle, gap) {
+    if (!gap.topic.startsWith('ask:')) this.#listening.missed(handle, gap)
+    else if (gap.lost !== gap.to - gap.from + 1 || gap.lost < 1)
+      this.#notes.fault(`a gap of ${gap.topic} does not add up`)
   }
 
   // The end of a round
@@ -285,22 +288,14 @@ export class Actor {
 
   #closingCame(topic, n) {
     if (this.#ends.get(topic) !== n || !this.#closing.delete(topic)) return
-    if (this.#closing.size === 0) this.#say('last', { last: this.#last })
+    if (this.#closing.size === 0) this.#say('last', { last: this.#listening.last })
   }
 
   /** The closing message itself may be what was missed: another one. */
-  #settleGap(topic) {
-    if (this.#settle) this.#sayIfSettled()
+  #missed(topic) {
     if (!this.#closing.has(topic)) return
     this.#ends.delete(topic)
     this.#publishClosing()
-  }
-
-  #sayIfSettled() {
-    for (const { topic } of this.#subscriptions.values()) if (this.#last[topic] < this.#settle[topic]) return
-    this.#settle = undefined
-    this.#notes.note(KIND.SETTLED)
-    this.#say('settled')
   }
 
   // Choices and errors
@@ -309,13 +304,14 @@ export class Actor {
     return list[Math.floor(this.#next() * list.length)]
   }
 
-  /** A subscription to the topic, perhaps one that is to get the same message next. */
-  #anyOf(topic) {
-    return this.#any([...this.#subscriptions].filter(([, one]) => one.topic === topic).map(([id]) => id))
-  }
-
   #anyHandle() {
     return this.#any([...this.#handles.keys()])
+  }
+
+  /** A handle's number, and its bus. */
+  #anyBus() {
+    const handle = this.#anyHandle()
+    return [handle, this.#handles.get(handle)]
   }
 
   #anyTopic() {

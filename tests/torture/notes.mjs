@@ -13,9 +13,9 @@ export const KIND = {
   /** subscription */
   UNSUBSCRIBED: 4,
   /** subscription, topic, publisher (-1: the message is too short to say), number, position, sequence, member, length,
-   * crc, 1: raw, ms since it was published */
+   * crc, 1: raw, ms since it was published, 1: redelivered */
   RECEIVED: 5,
-  /** handle, topic, from, to, lost */
+  /** handle, topic, from, to, lost, reason (0: stalled, 1: overwritten), group (-1: none) */
   GAP: 6,
   /** before, after, handle */
   OPENED: 7,
@@ -23,10 +23,43 @@ export const KIND = {
   CLOSED: 8,
   /** It lives, and has all it was to have: nothing */
   SETTLED: 9,
+  /** before, after, subscription, pattern, handle */
+  PSUBSCRIBED: 10,
+  /** before, after, subscription, topic, handle (of this one alone), replay or -1, after or -1 */
+  FOLLOWED: 11,
+  /** before, after, subscription, topic, handle, group */
+  JOINED: 12,
+  /** It is about to begin a durable subscription: subscription, topic, name */
+  TRIED: 13,
+  /** That was done: before, after, subscription, topic, handle (of this one alone), name */
+  HELD: 14,
+  /** Or not: before, subscription, topic, name, 1: somebody holds it, 0: nothing could be done */
+  REFUSED: 15,
+  /** The listener of a durable one is about to return, or its promise to settle: subscription, sequence */
+  HANDLED: 16,
+  /** A subscription in a group, or a durable one, is about to be ended: subscription, 1: and forgotten */
+  ENDING: 17,
+  /** before, after, responder, question */
+  RESPONDS: 18,
+  /** It is about to respond no more: responder */
+  RESPONDS_NO_MORE: 19,
+  /** It is about to be called: responder, question, asker, request */
+  SERVED: 20,
+  /** before, request, question, timeout, 1: all are asked for */
+  ASKED: 21,
+  /** An answer came to a request: request, 0: a value, 1: an error of the handler's; who served it: actor, responder */
+  ANSWERED: 22,
+  /** It has ended: request, by (see BY), how many of those that `requestMany` gives are no answers */
+  ENDED: 23,
+  /** An answer of this thread could not be sent: nothing */
+  UNSENT: 24,
 }
 
-/** kind, time, and up to eleven more. */
-const WORDS = 13
+/** What ends a request: its answers, nobody to answer, its time, its bus being closed, a full outbox. */
+export const BY = { ANSWERS: 0, NOBODY: 1, TIMEOUT: 2, CLOSED: 3, FULL: 4 }
+
+/** kind, time, and up to twelve more. */
+const WORDS = 14
 const BYTES = WORDS * 8
 
 /** Milliseconds of a clock that all processes share, and nobody sets. */

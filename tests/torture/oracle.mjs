@@ -1,9 +1,15 @@
 // Holds what everybody noted in a round against what must be: one order, nothing lost, doubled, torn or reordered, nobody
 // told anything that is not so. It knows the bus only by these notes.
 
+import { checkDurables } from './durables.mjs'
+import { checkGroups } from './groups.mjs'
+import { Kept } from './kept.mjs'
 import { expected } from './messages.mjs'
 import { KIND, readNotes } from './notes.mjs'
 import { checkReadings } from './readings.mjs'
+import { checkRequests } from './requests.mjs'
+import { checkReplays } from './strands.mjs'
+import { Timeline } from './timeline.mjs'
 import { longestWaits } from './waits.mjs'
 
 /**
@@ -12,29 +18,47 @@ import { longestWaits } from './waits.mjs'
  * @returns {{ faults: string[], counts: object, waits: object }}
  */
 export function judge(plan, round, folder) {
-  const faults = [...round.faults]
-  const fault = (text) => void faults.push(text)
-  const actors = [...round.actors.values()].map(({ about, settled, clean }) => ({
-    ...{ id: about.id, settled, clean, witness: about.witness },
+  const actors = [...round.actors.values()].map(({ about, settled, clean, gone }) => ({
+    ...{ id: about.id, settled, clean, gone, witness: about.witness },
     ...readNotes(folder, about.id),
   }))
+  const { faults, counts } = judgeNotes(plan, actors, round.last)
+  return { faults: [...round.faults, ...faults], counts, waits: longestWaits(actors, round) }
+}
+
+/**
+ * @param {object[]} actors each `{ id, settled, clean, gone, notes, faults }`
+ * @param {number[] | undefined} last the number each topic ended with, if the round came to that
+ */
+export function judgeNotes(plan, actors, last) {
+  const faults = []
+  const fault = (text) => void faults.push(text)
   for (const actor of actors) for (const text of actor.faults) fault(`actor ${actor.id}: ${text}`)
   const messages = union(actors, fault)
   const publishers = new Map(actors.map((actor) => [actor.id, publications(actor, fault)]))
   const order = [...messages.values()].sort((a, b) => a.position - b.position)
-  checkSequences(order, round.last, fault)
-  const unchecked = checkPublishers(order, publishers, round.last, plan, fault)
-  const counts = { published: 0, delivered: 0, checked: order.length - unchecked, gaps: 0, lost: 0 }
-  for (const { noted } of publishers.values()) counts.published += noted
-  const topics = timesOf(order, publishers, plan.topics)
-  const mayMiss = plan.bus.stallTimeout !== null
-  for (const actor of actors) {
-    const { delivered, gaps, lost } = checkReadings(actor, { topics, last: round.last, mayMiss }, fault)
-    counts.delivered += delivered
-    counts.gaps += gaps
-    counts.lost += lost
+  checkSequences(order, last, plan.asks, fault)
+  const unchecked = checkPublishers(order, publishers, last, plan, fault)
+  const known = {
+    timeline: new Timeline(order, publishers, plan.topics),
+    kept: new Kept(plan, order, publishers, actors),
+    topics: plan.topics,
+    mayMiss: plan.bus.stallTimeout !== null,
+    last,
   }
-  return { faults, counts, waits: longestWaits(actors, round) }
+  const counts = { published: 0, delivered: 0, checked: order.length - unchecked }
+  const count = (more) => {
+    for (const [name, number] of Object.entries(more)) counts[name] = (counts[name] ?? 0) + number
+  }
+  for (const { noted } of publishers.values()) counts.published += noted
+  for (const actor of actors) {
+    count(checkReadings(actor, known, fault))
+    count(checkReplays(actor, known, fault))
+  }
+  count(checkDurables(actors, known, fault))
+  count(checkGroups(actors, known, fault))
+  count(checkRequests(actors, known, fault))
+  return { faults, counts }
 }
 
 /** Every message anybody received, by its position: the same for all. */
@@ -79,7 +103,7 @@ function publications({ id, notes, clean, settled }, fault) {
 }
 
 /** A topic's numbers go up by one with the positions; where some were received by nobody, they may skip as many. */
-function checkSequences(order, last, fault) {
+function checkSequences(order, last, asks, fault) {
   const sequences = new Map()
   let before = -1
   let unknown = 0
@@ -99,7 +123,9 @@ function checkSequences(order, last, fault) {
   }
   if (!last) return
   const total = last.reduce((sum, sequence) => sum + sequence, 0)
-  if (before + 1 !== total) fault(`${before + 1} positions, but the topics' numbers add up to ${total}`)
+  // What is asked and answered has positions of its own.
+  if (asks ? before + 1 < total : before + 1 !== total)
+    fault(`${before + 1} positions, but the topics' numbers add up to ${total}`)
 }
 
 /** What each published came once, whole and in its order. Returns of how many messages it cannot be told. */
@@ -160,25 +186,4 @@ function checkPublishers(order, publishers, last, plan, fault) {
     }
   }
   return unchecked
-}
-
-/** Per topic, its messages with the times of their publish() where these are known: what a subscription is held against. */
-function timesOf(order, publishers, count) {
-  const topics = Array.from({ length: count }, () => ({ begun: [], done: [], times: new Map() }))
-  for (const { topic, sequence, by, number } of order) {
-    const times = by === undefined ? undefined : publishers.get(by).all[number - 1]
-    if (!times) continue
-    topics[topic].times.set(sequence, times.before)
-    topics[topic].begun.push({ time: times.before, sequence })
-    if (times.isIn) topics[topic].done.push({ time: times.after, sequence })
-  }
-  for (const { begun, done } of topics) {
-    begun.sort((a, b) => a.time - b.time)
-    done.sort((a, b) => a.time - b.time)
-    // The lowest number among those begun then or later; the highest among those done then or before.
-    for (let at = begun.length - 2; at >= 0; at--)
-      begun[at].sequence = Math.min(begun[at].sequence, begun[at + 1].sequence)
-    for (let at = 1; at < done.length; at++) done[at].sequence = Math.max(done[at].sequence, done[at - 1].sequence)
-  }
-  return topics
 }

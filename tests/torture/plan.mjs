@@ -31,10 +31,13 @@ export function planRound(seed, number, processes) {
     // The last one: of those that the witness does not hear, if there are any.
     heavy: undefined,
     maxMessage,
+    // Each thread that asks has a topic of its own for the answers. Nobody tells where these lie in the order of all messages, so
+    // that in other rounds more of it is known.
+    asks: next() < 0.4,
     bus: {
       size,
       maxMessage,
-      topics: 256,
+      topics: 4096,
       // null: Infinity.
       stallTimeout: any([0, 100, 250, 500, 1000, null]),
       outbox: any([64 * KiB, 256 * KiB, 4096 * KiB]),

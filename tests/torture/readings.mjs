@@ -1,11 +1,12 @@
-// What one thread was delivered and told as missed, in the order in which it happened to it. A reading is what it gets of one
-// topic from its first subscription to that until its last.
+// What one thread was delivered and told as missed by its plain subscriptions and patterns, in the order in which it happened to
+// it. A reading is what it gets of one topic from its first subscription to that until its last.
 
+import { matchedBy } from './names.mjs'
 import { KIND } from './notes.mjs'
 
 /**
- * @param {{ topics: object[], last?: number[], mayMiss: boolean }} known the topics' messages with their times, the number
- *   each topic ended with, and whether anybody may be cut off
+ * @param {{ timeline: Timeline, topics: number, last?: number[], mayMiss: boolean }} known when what was published, how many topics
+ *   there are, the number each ended with, and whether anybody may be cut off
  */
 export function checkReadings(actor, known, fault) {
   const thread = new Thread(actor.id, known, fault)
@@ -18,10 +19,13 @@ class Thread {
   #id
   #known
   #fault
+  /** By its number: what a subscription is of each of its topics. */
   #subscriptions = new Map()
   #readings = new Map()
+  /** Handles of others than these. */
+  #others = new Set()
   #position = -1
-  counts = { delivered: 0, gaps: 0, lost: 0 }
+  counts = { delivered: 0, matched: 0, gaps: 0, lost: 0 }
 
   constructor(id, known, fault) {
     this.#id = id
@@ -30,34 +34,47 @@ class Thread {
   }
 
   happened(kind, values) {
-    if (kind === KIND.SUBSCRIBED) this.#subscribed(...values)
+    if (kind === KIND.SUBSCRIBED) this.#subscribed(values, [values[3]])
+    else if (kind === KIND.PSUBSCRIBED) this.#subscribed(values, matchedBy(values[3], this.#known.topics))
     else if (kind === KIND.UNSUBSCRIBED) this.#unsubscribed(values[0])
     else if (kind === KIND.RECEIVED) this.#received(...values)
     else if (kind === KIND.GAP) this.#gap(...values)
+    else if (kind === KIND.FOLLOWED || kind === KIND.HELD) this.#others.add(values[2]).add(values[4])
+    else if (kind === KIND.JOINED) this.#others.add(values[2])
   }
 
-  #subscribed(before, after, id, topic, handle) {
-    const known = this.#readings.get(topic)
-    const one = { id, topic, handle, before, after, begun: false, index: undefined, told: 0 }
-    const reading = known ?? { topic, subscriptions: new Set(), index: 0, position: -1 }
-    this.#readings.set(topic, reading)
-    reading.subscriptions.add(one)
-    this.#subscriptions.set(id, one)
+  #subscribed([before, after, id, , handle], topics) {
+    const parts = new Map()
+    for (const topic of topics) {
+      const one = { id, topic, handle, before, after, begun: false, index: undefined, told: 0 }
+      const reading = this.#readings.get(topic) ?? { topic, subscriptions: new Set(), index: 0, position: -1 }
+      this.#readings.set(topic, reading)
+      reading.subscriptions.add(one)
+      parts.set(topic, one)
+    }
+    this.#subscriptions.set(id, parts)
   }
 
   #unsubscribed(id) {
-    const one = this.#subscriptions.get(id)
+    const parts = this.#subscriptions.get(id)
+    if (!parts) return
     this.#subscriptions.delete(id)
-    const reading = this.#readings.get(one.topic)
-    reading.subscriptions.delete(one)
-    if (reading.subscriptions.size === 0) this.#readings.delete(one.topic)
+    for (const [topic, one] of parts) {
+      const reading = this.#readings.get(topic)
+      reading.subscriptions.delete(one)
+      if (reading.subscriptions.size === 0) this.#readings.delete(topic)
+    }
   }
 
   #received(id, topic, _publisher, _n, position, sequence) {
+    if (this.#others.has(id)) return
     this.counts.delivered++
     const where = `topic ${topic}, number ${sequence}, position ${position}`
-    const one = this.#subscriptions.get(id)
-    if (!one) return this.#fault(`${where} came to subscription ${id} after its end`)
+    const parts = this.#subscriptions.get(id)
+    if (!parts) return this.#fault(`${where} came to subscription ${id} after its end`)
+    const one = parts.get(topic)
+    if (!one) return this.#fault(`${where} came to subscription ${id}, whose pattern does not match the topic`)
+    if (parts.size > 1) this.counts.matched++
     const reading = this.#readings.get(topic)
     if (position < this.#position) this.#fault(`${where} came after position ${this.#position}`)
     this.#position = position
@@ -75,8 +92,10 @@ class Thread {
     one.index = reading.index
   }
 
-  #gap(handle, topic, from, to, lost) {
+  #gap(handle, topic, from, to, lost, reason, group) {
+    if (group !== -1 || this.#others.has(handle)) return
     const where = `the gap of topic ${topic} from ${from} to ${to} (${lost} lost)`
+    if (reason !== 0) this.#fault(`${where} was told as overwritten`)
     if (!this.#known.mayMiss) this.#fault(`${where}, though nobody is ever cut off`)
     if (lost !== to - from + 1 || lost < 1) this.#fault(`${where} does not add up`)
     const reading = this.#readings.get(topic)
@@ -126,9 +145,9 @@ class Thread {
   /** The first that a subscription gets: all that was published after it returned, but for what a gap told of. */
   #begins(one, sequence) {
     one.begun = true
-    const { times } = this.#known.topics[one.topic]
     const due = this.#due(one)
-    const isTold = one.told >= due && (one.told >= sequence - 1 || !(times.get(sequence - 1) > one.after))
+    const begun = this.#known.timeline.begun(one.topic, sequence - 1)
+    const isTold = one.told >= due && (one.told >= sequence - 1 || !(begun > one.after))
     if (due < sequence && !isTold)
       this.#fault(`subscription ${one.id} of topic ${one.topic} begins with ${sequence}, ${due} was published after it`)
     if (!this.#wasThere(one, sequence))
@@ -137,15 +156,13 @@ class Thread {
 
   /** The first message published after it had subscribed. */
   #due(one) {
-    const { begun } = this.#known.topics[one.topic]
-    return begun[firstAfter(begun, one.after)]?.sequence
+    return this.#known.timeline.due(one.topic, one.after)
   }
 
   /** Whether it may have been there before this message: nothing that was in the slab before subscribe() was called is its. */
   #wasThere(one, sequence) {
-    const { done } = this.#known.topics[one.topic]
-    const old = done[firstAfter(done, one.before) - 1]?.sequence
-    return one.begun && one.index !== undefined ? true : !(old >= sequence)
+    if (one.begun && one.index !== undefined) return true
+    return this.#known.timeline.there(one.topic, one.before) < sequence
   }
 
   /** It says that it has all there is. */
@@ -168,16 +185,4 @@ class Thread {
 function isNext({ next, subscriptions }, sequence) {
   if (next === undefined || sequence === next) return true
   return sequence > next && ![...subscriptions].some((one) => one.begun)
-}
-
-/** The first place in a list sorted by time that is later than `time`. */
-function firstAfter(list, time) {
-  let low = 0
-  let high = list.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (list[middle].time > time) high = middle
-    else low = middle + 1
-  }
-  return low
 }

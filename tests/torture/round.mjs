@@ -39,6 +39,9 @@ export class Round {
   counts = { kills: 0, stops: 0, processes: 0, threads: 0, terminated: 0, exits: 0, busy: 0, restarts: 0, filled: 0 }
   /** The sequence each topic ended with. */
   last
+  /** Groups somebody is in at the end, and those of which the last message was taken. */
+  #working = new Set()
+  #took = new Set()
   largest = 0
 
   constructor(plan, folder, isAlone) {
@@ -49,8 +52,8 @@ export class Round {
 
   /** What the round's processes are told of the plan. */
   get #told() {
-    const { bus, topics, heard, heavy, maxMessage } = this.#plan
-    return { bus, topics, heard, heavy, maxMessage, folder: this.#folder }
+    const { bus, topics, heard, heavy, maxMessage, asks } = this.#plan
+    return { bus, topics, heard, heavy, maxMessage, asks, folder: this.#folder }
   }
 
   async run() {
@@ -197,9 +200,12 @@ export class Round {
     } else if (what === 'busy') this.counts.busy++
     else if (what === 'last') this.last = facts.last
     else if (what === 'settled') actor.settled = true
+    else if (what === 'works') for (const group of facts.groups) this.#working.add(group)
+    else if (what === 'took') this.#took.add(facts.key)
     else if (what === 'fault' && facts.error) this.faults.push(`thread ${from}: ${facts.error}`)
     else if (what === 'ended') {
       actor.ended = true
+      actor.gone = now()
       actor.clean = !actor.dying && (one.ending === 'close' || one.ending === 'end')
       if (!actor.dying && !one.ending) this.faults.push(`thread ${from} ended, though nobody told it to`)
     }
@@ -214,6 +220,7 @@ export class Round {
       if (actor.slot !== one) continue
       if (actor.about.id === one.main) actor.clean = inOrder && code === 0
       actor.ended = true
+      actor.gone ??= now()
     }
     if (one.ending === 'kill' ? signal !== 'SIGKILL' && code !== 0 : !one.ending || code !== 0) {
       const log = fs.readFileSync(`${this.#folder}/process-${one.main}.log`, 'utf8').slice(-2000)
@@ -282,6 +289,10 @@ export class Round {
     await this.#until('the last message of each topic comes', () => this.last)
     for (const actor of this.actors.values()) if (!actor.ended) this.#tell(actor, 'settle', this.last)
     await this.#everybody('everything is received', (actor) => actor.settled)
+    const untaken = () => [...this.#working].filter((group) => !this.#took.has(group))
+    await this.#until('the groups have taken everything', () => untaken().length === 0).catch((error) => {
+      throw new Error(`${error.message}; those of ${untaken().join(', ')} have not`)
+    })
   }
 
   /** No place is lost: the bus can be filled with as many as it was made for. */

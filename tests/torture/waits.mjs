@@ -30,13 +30,17 @@ export function longestWaits(actors, { kills, stops }) {
   }
   for (const { notes } of actors) {
     let full
+    // What is looked back for, or waits until a listener is done, was published long ago.
+    const followers = new Set()
     for (const { kind, time, values } of notes) {
       if (kind === KIND.PUBLISHED && values[4] === 0) full ??= values[1]
       if (kind === KIND.DRAINED && full !== undefined) {
         room(full, time)
         full = undefined
       }
-      if (kind !== KIND.RECEIVED || values[10] <= Math.min(longest.delivery, longest.deliveryWhileStopped)) continue
+      if (kind === KIND.FOLLOWED || kind === KIND.HELD) followers.add(values[2])
+      if (kind !== KIND.RECEIVED || followers.has(values[0])) continue
+      if (values[10] <= Math.min(longest.delivery, longest.deliveryWhileStopped)) continue
       raise(isStopped(time - values[10], time) ? 'deliveryWhileStopped' : 'delivery', values[10])
     }
   }
