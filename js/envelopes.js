@@ -25,7 +25,15 @@ function wrapped(one, two, body) {
   return bytes
 }
 
-const isEnvelope = (value) => Array.isArray(value) && value.length === 3
+const isUint32 = (value) => Number.isInteger(value) && value >= 0 && value <= 0xffffffff
+
+/** Whoever may publish there may publish anything: what is no envelope is passed over. */
+const isEnvelope = (value) => Array.isArray(value) && value.length === 3 && isUint32(value[0]) && isUint32(value[1])
+
+/** More answers than this no thread gives to one request. */
+const COUNT_MAX = 0xffff
+
+const isCount = (value) => isUint32(value) && value <= COUNT_MAX
 
 const text = (value) => String(value).toWellFormed()
 
@@ -60,14 +68,14 @@ function shortened({ stack, ...rest }) {
   return isShorter ? shorter : undefined
 }
 
-/** The error of a handler in another thread, as one of this. */
+/** The error of a handler in another thread, as one of this: of what can be none of its parts nothing is made. */
 function revived(described) {
   const { name, message, code, stack } = Object(described)
-  const error = new Error(message)
+  const error = new Error(typeof message === 'string' ? message : '')
   for (const [key, value] of Object.entries({ name, stack }))
-    if (value !== undefined) Object.defineProperty(error, key, { value, writable: true, configurable: true })
-  if (code !== undefined) error.code = code
+    if (typeof value === 'string') Object.defineProperty(error, key, { value, writable: true, configurable: true })
+  if (typeof code === 'string' || typeof code === 'number') error.code = code
   return error
 }
 
-module.exports = { COUNT, described, ERROR, HELD, isEnvelope, revived, shortened, VALUE, wrapped }
+module.exports = { COUNT, described, ERROR, HELD, isCount, isEnvelope, revived, shortened, VALUE, wrapped }

@@ -4,7 +4,7 @@
 // an answer does not come, a look at those who were asked tells, or the time.
 
 const { encode } = require('./codec')
-const { COUNT, ERROR, HELD, isEnvelope, revived, VALUE, wrapped } = require('./envelopes')
+const { COUNT, ERROR, HELD, isCount, isEnvelope, revived, VALUE, wrapped } = require('./envelopes')
 const { askTopic, Insides, replyTopic } = require('./inside')
 const { noResponders, Request } = require('./request')
 const { Subscription } = require('./subscription')
@@ -136,8 +136,9 @@ class Requests {
     const request = this.#waiting.get(id)
     if (request === undefined) return
     const { member } = meta.publisher
-    if (kind === COUNT) request.expect(member, value)
-    else if (kind === HELD) request.isHeldBy(member, value)
+    if (kind === COUNT) {
+      if (isCount(value)) request.expect(member, value)
+    } else if (kind === HELD) request.isHeldBy(member, value)
     else if (kind === VALUE) request.take(member, { status: 'fulfilled', value })
     else if (kind === ERROR) request.take(member, { status: 'rejected', reason: revived(value) })
   }

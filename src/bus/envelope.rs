@@ -9,6 +9,9 @@ pub(super) const ERROR: u32 = 1;
 pub(super) const COUNT: u32 = 2;
 pub(super) const HELD: u32 = 3;
 
+/// More answers than this no member gives to one request.
+pub(super) const COUNT_MAX: u32 = 0xffff;
+
 const ARRAY_OF_3: u8 = 0x93;
 
 /// [one, two, value], of a value that is encoded already.

@@ -2,7 +2,7 @@
 
 use super::asking::{Asked, ask_topic, reply_topic};
 use super::attachment::Attachment;
-use super::envelope::{COUNT, ERROR, HELD, VALUE, unwrapped, wrapped};
+use super::envelope::{COUNT, COUNT_MAX, ERROR, HELD, VALUE, unwrapped, wrapped};
 use super::inbox::Kind;
 use super::replay::{Kept, Past};
 use super::{Bus, LINGER, Message, users};
@@ -239,7 +239,8 @@ impl Asking {
         let member = message.head.member;
         match kind {
             COUNT => {
-                let count: Option<u32> = rmp_serde::from_slice(value).ok();
+                let count: Option<u32> =
+                    rmp_serde::from_slice(value).ok().filter(|count| *count <= COUNT_MAX);
                 if let (Some(count), Some(owed)) = (count, self.owed.get_mut(&member)) {
                     *owed = owed.saturating_sub(1).saturating_add(count);
                     self.said.insert(member);

@@ -4,7 +4,18 @@ const asks = (test) => `node::tests/node/requests.test.js::${test}`
 const grouped = (test) => `node::tests/node/request-groups.test.js::${test}`
 const loops = (test) => `node::tests/node/loop.test.js::${test}`
 
+const believed = asks('of what others publish where requests and answers go')
+
 const checks = [
+  ['any three are an envelope', 'js/envelopes.js', ' && isUint32(value[0]) && isUint32(value[1])', '', believed],
+  ['any number is a count', 'js/envelopes.js', ' && value <= COUNT_MAX', '', believed],
+  [
+    'whatever stands there is a message',
+    'js/envelopes.js',
+    "typeof message === 'string' ? message : ''",
+    'message',
+    believed,
+  ],
   [
     'a death is believed before what the dead had said is heard',
     'js/requests.js',

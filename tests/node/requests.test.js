@@ -560,6 +560,42 @@ test('requests and answers are what docs/format.md says', () => {
   assert.strictEqual(replyTopic(7).name, '$slabcast/reply/7')
 })
 
+test('of what others publish where requests and answers go, only what docs/format.md says is believed', () => {
+  const { isCount, isEnvelope, revived } = require('../../js/envelopes')
+  for (const envelope of [
+    [1, 0, null],
+    [0xffffffff, 2, {}],
+  ])
+    assert.ok(isEnvelope(envelope))
+  const others = [
+    null,
+    'abc',
+    [1, 2],
+    [1, 2, 3, 4],
+    ['1', 0, 0],
+    [{}, 0, 0],
+    [1, -1, 0],
+    [1, 0.5, 0],
+    [2 ** 32, 0, 0],
+    [1, 2n, 0],
+  ]
+  for (const other of others)
+    assert.ok(
+      !isEnvelope(other),
+      JSON.stringify(other, (_, value) => String(value)),
+    )
+  assert.ok(isCount(0) && isCount(65_535))
+  for (const other of [-1, 65_536, Number.POSITIVE_INFINITY, Number.NaN, '1', null])
+    assert.ok(!isCount(other), `${other}`)
+  // Neither is text, nor can be made so.
+  const error = revived({ name: { toString: 1 }, message: { toString: 1 }, code: [], stack: 7 })
+  assert.deepStrictEqual(
+    [error.name, error.message, error.code, typeof error.stack],
+    ['Error', '', undefined, 'string'],
+  )
+  for (const thrown of [null, undefined, 7, 'no']) assert.strictEqual(revived(thrown).message, '')
+})
+
 test('request(topic, message): 1,000 at once, to four processes, and each gets its own answer', async (t) => {
   const { bus, children } = await responders(t, 4)
   const answers = Array.from({ length: 1000 }, (_, at) => bus.request('t', { double: at }))
