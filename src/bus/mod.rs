@@ -75,11 +75,14 @@ pub(crate) use working::{GroupRef, Turn};
 #[cfg(any(test, fuzzing))]
 pub(crate) mod inside {
     #[cfg(not(loom))]
+    pub(crate) use super::asking::{ask_topic, reply_topic};
+    #[cfg(not(loom))]
     pub(crate) use super::attachment::Attachment;
     pub(crate) use super::attachment::TopicRef;
     pub(crate) use super::clock::Ticks;
+    #[cfg(not(loom))]
+    pub(crate) use super::durable::Mark;
     pub(crate) use super::fanout::Fanout;
-    #[cfg(loom)]
     pub(crate) use super::glob::Glob;
     #[cfg(loom)]
     pub(crate) use super::group::{Took, cut_off as cut_off_group, has_work, join as join_group, take};
@@ -91,11 +94,14 @@ pub(crate) mod inside {
     pub(crate) use super::publisher::{Publication, Publisher, Refused};
     pub(crate) use super::reader::{Reader, cut_off};
     #[cfg(loom)]
-    pub(crate) use super::replay::{History, Past, history};
+    pub(crate) use super::replay::history;
+    pub(crate) use super::replay::{History, Past};
     #[cfg(loom)]
     pub(crate) use super::spin::Spin;
     #[cfg(not(loom))]
     pub(crate) use super::stall::Stall;
+    #[cfg(not(loom))]
+    pub(crate) use super::working::{GroupRef, Turn};
 }
 
 use self::subscribing::Durables;

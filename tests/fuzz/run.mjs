@@ -1,7 +1,7 @@
-// Feeds hostile bytes to what reads them: libFuzzer with AddressSanitizer around the Rust targets, a fuzzer of our own
-// around the JavaScript decoder. First what was kept, then new inputs, from a printed seed.
+// Feeds hostile bytes to what reads them: libFuzzer with AddressSanitizer around the Rust targets, fuzzers of our own
+// around JavaScript's decoder and its requests. First what was kept, then new inputs, from a printed seed.
 //
-//     npm run fuzz -- [--seconds 60] [--seed n] [segment | bus | files | codec]...
+//     npm run fuzz -- [--seconds 60] [--seed n] [segment | bus | files | globs | requests | codec | envelopes]...
 //
 // `--seconds` is shared by the targets. The first failure ends it; the input is written to target/fuzz and replays with
 // `npm run fuzz -- --replay FILE TARGET`.
@@ -13,7 +13,8 @@ import { parseArgs } from 'node:util'
 import { run } from '../../scripts/run.mjs'
 import { random } from './random.mjs'
 
-const TARGETS = ['segment', 'bus', 'files', 'codec']
+const SCRIPTS = ['codec', 'envelopes']
+const TARGETS = ['segment', 'bus', 'files', 'globs', 'requests', ...SCRIPTS]
 const HERE = import.meta.dirname
 
 const { values, positionals } = parseArgs({
@@ -29,10 +30,10 @@ const seconds = Math.max(1, Math.round(values.seconds / chosen.length))
 const host = execFileSync('rustc', ['-vV'], { encoding: 'utf8' }).match(/^host: (.*)$/m)[1]
 const folder = resolve('target/fuzz')
 
-if (chosen.some((target) => target !== 'codec')) build()
+if (chosen.some((target) => !SCRIPTS.includes(target))) build()
 for (const target of chosen) {
   console.log(`\n# fuzz ${target}: --seed ${seed}, ${seconds} s`)
-  if (target === 'codec') codec()
+  if (SCRIPTS.includes(target)) script(target)
   else rust(target)
 }
 
@@ -75,7 +76,8 @@ function rust(target) {
   run(binary, options, { env: { ...process.env, TMPDIR: '/dev/shm' } })
 }
 
-function codec() {
+function script(target) {
+  if (values.replay && target !== 'codec') throw new Error(`inputs of ${target} replay by the seed they are told with`)
   const how = values.replay ? [resolve(values.replay)] : ['--seconds', `${seconds}`, '--seed', `${seed}`]
-  run(process.execPath, [`${HERE}/codec.mjs`, ...how])
+  run(process.execPath, [`${HERE}/${target}.mjs`, ...how])
 }

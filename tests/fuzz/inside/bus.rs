@@ -1,8 +1,9 @@
 //! A whole bus, files and all, with three members in this thread, changed behind their backs. Beside that each call
 //! returns: a slab that is full has an honest reader to blame, or somebody says that the segment is corrupt.
 
+use super::readers::Readings;
 use super::{Input, segment::NAMES, vandal};
-use crate::bus::inside::{Attachment, Inspection};
+use crate::bus::inside::{Attachment, Inspection, TopicRef};
 use crate::bus::{Drained, Head, Options, Sink};
 use crate::layout::Corrupt;
 use crate::segment::Segment;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Rounds in which everybody reads and looks after the bus, until there must be room.
 const ROUNDS: u64 = 4;
 
-struct Anything;
+pub(super) struct Anything;
 
 impl Sink for Anything {
     fn fits(&mut self, _len: usize) -> bool {
@@ -25,11 +26,19 @@ impl Sink for Anything {
     fn discard(&mut self) {}
 }
 
+/// A member, the topics it is subscribed to by their names, and what else it reads.
+type Held = (Attachment, HashMap<usize, TopicRef>, Readings);
+
 struct Run {
     options: Options,
-    members: Vec<(Attachment, HashMap<usize, crate::bus::inside::TopicRef>)>,
+    members: Vec<Held>,
     start: Instant,
+    /// Nothing was changed behind anybody's back.
+    is_honest: bool,
 }
+
+/// Choices from here on are those of `readers.rs`: what was kept before these were there means what it meant.
+const MORE: u8 = 224;
 
 pub fn run(data: &[u8]) {
     let mut options = Options::new(format!("fuzz-{}", std::process::id()));
@@ -37,10 +46,10 @@ pub fn run(data: &[u8]) {
     options.max_message = Some(super::segment::SIZES.max_message);
     options.topics = 8;
     options.members = 5;
-    let mut run = Run { options, members: Vec::new(), start: Instant::now() };
+    let mut run = Run { options, members: Vec::new(), start: Instant::now(), is_honest: true };
     for (at, name) in NAMES.iter().enumerate().take(3) {
         run.open();
-        if let Some((member, topics)) = run.members.last_mut() {
+        if let Some((member, topics, _)) = run.members.last_mut() {
             topics.extend(member.subscribe(name).ok().map(|live| (at, live.topic)));
         }
     }
@@ -60,16 +69,19 @@ pub fn run(data: &[u8]) {
 impl Run {
     fn open(&mut self) {
         if let Ok(member) = Attachment::open(&self.options) {
-            self.members.push((member, HashMap::new()));
+            self.members.push((member, HashMap::new(), Readings::default()));
         }
     }
 
     fn one(&mut self, input: &mut Input<'_>) {
         let at = input.below(self.members.len());
         let name = input.below(NAMES.len());
-        let (member, topics) = &mut self.members[at];
-        let healthy = match input.below(14) {
+        let (member, topics, readings) = &mut self.members[at];
+        let what = input.u8();
+        let healthy = match what % 14 {
+            _ if what >= MORE => readings.one(member, name, self.is_honest, input),
             0..=4 => {
+                self.is_honest = false;
                 vandal::corrupt(input, member.segment());
                 Ok(())
             }
@@ -112,7 +124,7 @@ impl Run {
         };
         if healthy.is_err() {
             // As both faces do: it leaves, and what it says from then on is the same.
-            let (mut member, _) = self.members.swap_remove(at);
+            let (mut member, ..) = self.members.swap_remove(at);
             member.leave();
             assert!(
                 member.tick().is_err()
@@ -129,7 +141,7 @@ impl Run {
         }
         for at in 0..self.members.len() {
             self.all_look(ROUNDS);
-            let Some((member, topics)) = self.members.get_mut(at) else { return };
+            let Some((member, topics, _)) = self.members.get_mut(at) else { return };
             if let Some(name) = topics.keys().next() {
                 assert_ne!(publish(member, *name, 4096), Ok(false), "full, and nobody says why");
             }
@@ -139,8 +151,9 @@ impl Run {
     fn all_look(&mut self, round: u64) {
         let now = self.start + Duration::from_secs(1000 + round);
         let second = Duration::from_secs(1);
-        self.members.retain_mut(|(member, _)| {
+        self.members.retain_mut(|(member, _, readings)| {
             let done = drain(member)
+                .and_then(|()| readings.work(member))
                 .and_then(|()| member.tick().map(drop))
                 .and_then(|()| member.relieve(4096, now, second, Some(second)).map(drop));
             if done.is_err() {

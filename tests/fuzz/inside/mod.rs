@@ -6,11 +6,16 @@ mod bus;
 #[cfg(test)]
 mod cases;
 mod files;
+mod globs;
+mod readers;
+mod requests;
 mod segment;
 mod vandal;
 
 pub use bus::run as bus;
 pub use files::run as files;
+pub use globs::run as globs;
+pub use requests::run as requests;
 pub use segment::run as segment;
 
 /// The bytes of an input, one choice after the other; at its end all are 0.
@@ -60,5 +65,13 @@ mod replay {
     #[test]
     fn the_kept_files_do_no_harm() {
         each("files", super::files);
+    }
+    #[test]
+    fn the_kept_globs_mean_what_they_say() {
+        each("globs", super::globs);
+    }
+    #[test]
+    fn the_kept_requests_do_no_harm() {
+        each("requests", super::requests);
     }
 }

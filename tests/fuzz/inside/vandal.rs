@@ -36,7 +36,16 @@ fn place(input: &mut Input<'_>, g: &Geometry, words: &[AtomicU64]) -> usize {
         8 => (frame((alloc / 64).wrapping_sub(input.below(64) as u64)), 8),
         9 => (g.topics / WORD, g.sizes.topics as usize * 8),
         10 => {
-            let sections = [(g.buckets, 32), (g.names, 256), (g.rows, 32), (g.log, 64)];
+            let sections = [
+                (g.buckets, 32),
+                (g.names, 256),
+                (g.rows, 32),
+                (g.log, 64),
+                (g.groups, 1536),
+                (g.group_rows, 32),
+                (g.bookmarks, 256),
+                (g.keys, 1024),
+            ];
             let (start, bytes) = sections[input.below(sections.len())];
             (start / WORD, bytes / WORD)
         }
