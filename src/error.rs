@@ -5,7 +5,31 @@ use std::time::Duration;
 
 const SPLIT: &str = "the files of this bus were removed and another bus of its name was made, so that there are two: \
                      end the processes of one of them";
+/// Where shared memory lies, and how to make more of it.
+const WHERE: &str = if cfg!(windows) { "on the disk of %LOCALAPPDATA%" } else { "in /dev/shm" };
+const HOW: &str = if cfg!(windows) { "" } else { " (Docker: --shm-size)" };
 const FORKED: &str = "this process was forked from one that has the bus open: open it anew";
+
+/// The user a file belongs to, as the system names users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Owner {
+    /// By a number.
+    Uid(u32),
+    /// On Windows: by a security identifier, like `S-1-5-32-544`.
+    Sid(String),
+}
+
+impl From<u32> for Owner {
+    fn from(uid: u32) -> Owner {
+        Owner::Uid(uid)
+    }
+}
+impl From<String> for Owner {
+    fn from(sid: String) -> Owner {
+        Owner::Sid(sid)
+    }
+}
 
 /// Why a bus could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +45,8 @@ pub enum OpenError {
     },
     /// The memory file system has too little room.
     #[error(
-        "{needed} bytes of shared memory are needed and {available} are free in /dev/shm: choose a smaller `size`, or \
-         give it more room (Docker: --shm-size)"
+        "{needed} bytes of shared memory are needed and {available} are free {WHERE}: choose a smaller `size`, or \
+         give it more room{HOW}"
     )]
     NoSpace {
         /// Bytes the bus wanted to reserve.
@@ -35,8 +59,8 @@ pub enum OpenError {
     Access {
         /// What stands there, whose it is, and what was expected.
         reason: String,
-        /// Numeric id of the owner.
-        owner: u32,
+        /// Whose it is.
+        owner: Owner,
     },
     /// Living processes use another version of the segment.
     #[error(
@@ -138,9 +162,7 @@ pub enum TopicError {
         capacity: u32,
     },
     /// The memory file system has too little room for another topic.
-    #[error(
-        "{needed} bytes of shared memory are needed for more topics and {available} are free (Docker: --shm-size)"
-    )]
+    #[error("{needed} bytes of shared memory are needed for more topics and {available} are free{HOW}")]
     NoSpace {
         /// Bytes wanted.
         needed: u64,

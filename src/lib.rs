@@ -18,12 +18,17 @@ mod segment;
 mod slab;
 mod sync;
 mod wake;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(not(any(unix, windows)))]
+compile_error!("slabcast runs on Linux, macOS and Windows");
 
 pub use bus::{
     Bus, Held, HeldBy, MemberInfo, Message, MessageRef, Options, Stats, SubscribeOptions, TopicInfo, Traffic,
 };
 pub use error::{
-    DecodeError, Gap, GapReason, HandlerError, OpenError, PublishError, RecvError, RequestError,
+    DecodeError, Gap, GapReason, HandlerError, OpenError, Owner, PublishError, RecvError, RequestError,
     SubscribeError, TopicError,
 };
 

@@ -632,8 +632,8 @@ declare namespace ipc {
     /** Bytes, of `ERR_OUTBOX_FULL`, `ERR_MESSAGE_TOO_LARGE`, `ERR_NO_SPACE`. */
     readonly needed?: number
     readonly available?: number
-    /** Numeric user id, of `ERR_ACCESS`. */
-    readonly owner?: number
+    /** Of `ERR_ACCESS`: a user's number; on Windows, its security identifier as text. */
+    readonly owner?: number | string
     /** Of `ERR_LAYOUT_VERSION`. */
     readonly foundVersion?: number
     readonly ownVersion?: number

@@ -1,14 +1,10 @@
 //! The time of day in whole milliseconds, for a message's timestamp: asked of the system when it may have moved on.
 #![allow(unsafe_code)] // the processor's counter
 
-use rustix::time::{ClockId, clock_gettime};
-
-/// Not by SystemTime: its checks cost a quarter of the call, and this is on the way of messages.
-#[inline]
-pub(super) fn now_ms() -> u64 {
-    let now = clock_gettime(ClockId::Realtime);
-    (now.tv_sec as u64).wrapping_mul(1000) + now.tv_nsec as u64 / 1_000_000
-}
+#[cfg_attr(unix, path = "clock/unix.rs")]
+#[cfg_attr(windows, path = "clock/windows.rs")]
+mod system;
+pub(super) use system::now_ms;
 
 /// A time that runs evenly, in ticks: of the processor's counter, some of 0.25 to 1 ns; elsewhere in ns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,10 +23,7 @@ impl Ticks {
         // SAFETY: every x86-64 processor has the instruction, and the system's own clock relies on it.
         return Ticks(unsafe { core::arch::x86_64::_rdtsc() });
         #[cfg(not(target_arch = "x86_64"))]
-        {
-            let now = clock_gettime(ClockId::Monotonic);
-            Ticks((now.tv_sec as u64).wrapping_mul(1_000_000_000) + now.tv_nsec as u64)
-        }
+        return Ticks(system::now_ns());
     }
 
     /// Ticks gone by since then. Another core's counter may be out of step: at worst a very long time.

@@ -1,11 +1,10 @@
 //! How what goes wrong in the rooms below becomes an error of the verb it went wrong in.
 
-use crate::error::{OpenError, TopicError};
+use crate::error::{OpenError, Owner, TopicError};
 use crate::layout::Corrupt;
 use crate::registry::{MakeError, NoGroup};
-use crate::segment::{LockError, PlaceError, SegmentError, free_bytes};
+use crate::segment::{LockError, PlaceError, SegmentError, free_bytes, owner_of};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,10 +12,13 @@ impl From<PlaceError> for OpenError {
     fn from(error: PlaceError) -> Self {
         match error {
             PlaceError::Stranger(stranger) => {
-                OpenError::Access { owner: stranger.owner, reason: stranger.to_string() }
+                OpenError::Access { owner: Owner::from(stranger.owner), reason: stranger.found }
             }
             PlaceError::Io { path, error } if error.kind() == io::ErrorKind::PermissionDenied => {
-                OpenError::Access { owner: owner_of(&path), reason: format!("{path}: {error}") }
+                OpenError::Access {
+                    owner: Owner::from(owner_of(Path::new(&path))),
+                    reason: format!("{path}: {error}"),
+                }
             }
             PlaceError::Io { path, error } => os(Path::new(&path), error),
         }
@@ -31,18 +33,6 @@ pub(super) fn os(what: &Path, error: io::Error) -> OpenError {
         return OpenError::NoSpace { needed: PAGE, available: free_bytes() };
     }
     OpenError::Os { what: what.display().to_string(), error }
-}
-
-fn owner_of(path: &str) -> u32 {
-    let mut path = Some(Path::new(path));
-    // The file itself may be out of sight: then the nearest folder that can be seen.
-    while let Some(at) = path {
-        if let Ok(meta) = std::fs::symlink_metadata(at) {
-            return meta.uid();
-        }
-        path = at.parent();
-    }
-    0
 }
 
 impl From<SegmentError> for OpenError {

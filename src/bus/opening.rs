@@ -197,8 +197,7 @@ fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
         Segment::unlink(&id);
     }
     let mut random = [0u8; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| os(Path::new("getrandom"), error.into()))?;
+    getrandom::fill(&mut random).map_err(|error| os(Path::new("random bytes"), error.into()))?;
     let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
     place.note(&id).map_err(|error| os(&making, error))?;
     step("create: noted");

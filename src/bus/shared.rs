@@ -11,7 +11,7 @@ use crate::reap::reap;
 use crate::registry::{AttachError, Bookmarks, Newcomer, TopicId, Topics, attach, detach, in_use, moved};
 use crate::segment::{
     Generation, Guard, LockError, Place, Presence, RegistryLock, Round, Segment, SegmentError, Witness,
-    anyone_lives, is_alive, remove_bus, unlink_memory,
+    anyone_lives, is_alive, remove_bus, remove_file, unlink_memory,
 };
 use crate::sync::Ordering::{Acquire, Release};
 use crate::sync::step;
@@ -208,16 +208,16 @@ impl Shared {
         let numbers: Vec<u32> = parts.members.iter().filter_map(number_in_use).collect();
         for (number, path) in self.place.member_files().unwrap_or_default() {
             if !numbers.contains(&number) {
-                let _ = std::fs::remove_file(path);
+                let _ = remove_file(&path);
             }
         }
     }
 
     /// Removes a member's files; it is attached no more.
     pub fn remove_member_files(&self, number: u32) {
-        let _ = std::fs::remove_file(self.place.member_semaphore(number));
+        let _ = remove_file(&self.place.member_semaphore(number));
         step("detach: inaudible");
-        let _ = std::fs::remove_file(self.place.member_lock(number));
+        let _ = remove_file(&self.place.member_lock(number));
     }
 
     /// Gives the place of a living member back. The last one removes the bus.

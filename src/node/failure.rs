@@ -1,6 +1,7 @@
 //! An error on its way to JavaScript, which makes a SlabcastError of it: code, sentence, and the facts as fields.
 
-use crate::error::{OpenError, SubscribeError, TopicError};
+use crate::error::{OpenError, Owner, SubscribeError, TopicError};
+use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 #[napi(object)]
@@ -13,7 +14,8 @@ pub struct Failure {
     pub expected: Option<String>,
     pub needed: Option<f64>,
     pub available: Option<f64>,
-    pub owner: Option<u32>,
+    /// The user's number; on Windows its security identifier.
+    pub owner: Option<Either<u32, String>>,
     pub found_version: Option<u32>,
     pub own_version: Option<u32>,
     pub capacity: Option<u32>,
@@ -41,7 +43,13 @@ impl From<OpenError> for Box<Failure> {
             OpenError::NoSpace { needed, available } => {
                 Failure { needed: Some(needed as f64), available: Some(available as f64), ..failure }
             }
-            OpenError::Access { owner, .. } => Failure { owner: Some(owner), ..failure },
+            OpenError::Access { owner, .. } => {
+                let owner = match owner {
+                    Owner::Uid(uid) => Either::A(uid),
+                    Owner::Sid(sid) => Either::B(sid),
+                };
+                Failure { owner: Some(owner), ..failure }
+            }
             OpenError::LayoutVersion { found, expected } => {
                 Failure { found_version: Some(found), own_version: Some(expected), ..failure }
             }

@@ -1,25 +1,16 @@
-//! The registry lock of a bus: a named lock the kernel releases when its holder dies.
-//!
-//! The last member to leave removes the lock's file too, and an opener may hold the removed one: two locks of one
-//! name. So after locking it is checked that the path still names the locked file. `named_lock` opens by path and keeps
-//! one lock per path in the process; opened through our own descriptor (which keeps the inode from being reused), what
-//! it locks is what we check.
+//! The registry lock of a bus: a named lock the system releases when its holder dies. Half an entry may stand in the registry
+//! then: every step of a change is one that the next holder can begin again, or find undone.
 
+use super::os::lock::Lock;
 use super::place::{Place, PlaceError};
-use crate::sync::step;
-use named_lock::{NamedLock, NamedLockGuard};
-use std::fs::{File, OpenOptions};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use named_lock::NamedLockGuard;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(crate) struct RegistryLock {
-    lock: NamedLock,
-    /// Kept open for as long as `lock` lives: see above.
-    anchor: File,
+    lock: Lock,
     path: PathBuf,
 }
 
@@ -36,35 +27,17 @@ pub(crate) enum LockError {
     Place(#[from] PlaceError),
 }
 
-/// The right to change the registry of one bus.
+/// The right to change the registry of one bus: of the thread that took it, which gives it back.
 #[derive(Debug)]
 pub(crate) struct Guard {
     _guard: NamedLockGuard,
-    /// The anchor outlives what was locked through it.
+    /// What was locked is kept open.
     _lock: Arc<RegistryLock>,
 }
 
 impl RegistryLock {
     pub fn open(place: &Place) -> Result<Arc<RegistryLock>, PlaceError> {
-        let path = place.lock();
-        let anchor = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(place.mode())
-            .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32)
-            .open(&path)
-            .map_err(|error| PlaceError::io(&path, error))?;
-        step("open: lock made");
-        if anchor.metadata().is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw()) {
-            let _ = anchor.set_permissions(std::fs::Permissions::from_mode(place.mode()));
-        }
-        place.check(&path, false)?;
-        let through = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
-        let lock = NamedLock::with_path(format!("{through}/{}", anchor.as_raw_fd()))
-            .map_err(|error| PlaceError::io(&path, std::io::Error::other(error)))?;
-        Ok(Arc::new(RegistryLock { lock, anchor, path }))
+        Ok(Arc::new(RegistryLock { lock: Lock::open(place)?, path: place.lock() }))
     }
 
     /// Takes the lock if it is free.
@@ -97,11 +70,8 @@ impl RegistryLock {
         }
     }
 
-    /// Whether the path still names the file that is locked.
+    /// Whether it is the lock that others find who open the bus now.
     pub fn is_named(&self) -> bool {
-        match (std::fs::symlink_metadata(&self.path), self.anchor.metadata()) {
-            (Ok(there), Ok(mine)) => (there.dev(), there.ino()) == (mine.dev(), mine.ino()),
-            _ => false,
-        }
+        self.lock.is_named()
     }
 }

@@ -2,6 +2,7 @@
 //! references to atomics and nothing else.
 #![allow(unsafe_code)] // the one place where an offset becomes a pointer
 
+use super::os::memory::{self, Memory};
 use super::place::{Place, PlaceError};
 use super::witness::Round;
 use crate::layout::{
@@ -10,10 +11,7 @@ use crate::layout::{
 };
 use crate::sync::{AtomicU32, AtomicU64, BLOCK, Block, Ordering, step};
 use Ordering::{Acquire, Relaxed, Release};
-use rustix::fd::OwnedFd;
-use rustix::fs::{FallocateFlags, Mode};
-use rustix::io::Errno;
-use shared_memory::{Shmem, ShmemConf, ShmemError};
+use shared_memory::ShmemError;
 
 /// Topic entries whose memory is reserved at once.
 const TOPICS_AT_ONCE: u32 = 512;
@@ -22,9 +20,7 @@ const BOOKMARKS_AT_ONCE: u32 = 64;
 const GROUPS_AT_ONCE: u32 = 64;
 
 pub(crate) struct Segment {
-    shmem: Shmem,
-    /// For reserving more of the same memory later, also when its name is gone.
-    memory: OwnedFd,
+    memory: Memory,
     geometry: Geometry,
     /// Topic entries, and rows of groups, whose memory this process knows to be there, whatever the header says.
     known: AtomicU32,
@@ -33,7 +29,7 @@ pub(crate) struct Segment {
     known_groups: AtomicU32,
 }
 
-// SAFETY: the mapping is shared memory made of atomics; `Shmem` is not Send only because it holds its pointer.
+// SAFETY: the mapping is shared memory made of atomics; `Memory` is not Send only because it holds its pointer.
 unsafe impl Send for Segment {}
 // SAFETY: all access goes through `&` references to atomics.
 unsafe impl Sync for Segment {}
@@ -67,18 +63,14 @@ impl Segment {
     /// Makes a segment, complete, under a name nobody knows yet.
     pub fn create(id: &str, place: &Place, sizes: Sizes) -> Result<Segment, SegmentError> {
         let geometry = Geometry::new(sizes).ok_or(SegmentError::Corrupt("its sizes"))?;
-        let mut shmem =
-            ShmemConf::new().os_id(id).size(geometry.total).create().map_err(|error| os_error(id, error))?;
+        let mut memory = Memory::create(id, geometry.total)?;
         step("create: made");
-        // From here on an early return unlinks it: `shmem` owns it until it is complete.
-        let mode = Mode::from_raw_mode(place.mode());
-        let memory = open_memory(id)?;
-        rustix::fs::fchmod(&memory, mode).map_err(|e| os_error(id, e))?;
-        reserve(&memory, id, 0, geometry.topics)?;
+        // From here on an early return unlinks it, until it is complete.
+        memory.permit(place.mode())?;
+        memory.reserve(0, geometry.topics)?;
         step("create: reserved");
-        shmem.set_owner(false);
+        memory.keep();
         let segment = Segment {
-            shmem,
             memory,
             geometry,
             known: AtomicU32::new(0),
@@ -112,16 +104,13 @@ impl Segment {
 
     /// Maps the segment of that name, after a look at whose it is and what it says it is.
     pub fn open(id: &str, place: &Place) -> Result<Segment, SegmentError> {
-        let memory = open_memory(id)?;
-        let stat = rustix::fs::fstat(&memory).map_err(|e| os_error(id, e))?;
-        place.check_memory(id, &stat)?;
-        let shmem = ShmemConf::new().os_id(id).open().map_err(|error| os_error(id, error))?;
-        if shmem.len() as u64 != stat.st_size as u64 || shmem.len() < 4096 {
+        let memory = Memory::open(id, place)?;
+        if memory.len() < 4096 {
             return Err(SegmentError::Corrupt("its length"));
         }
         // The header fits the mapping; only it is touched until its sizes are known to fit too.
         // SAFETY: page-aligned, at least a page long, all bit patterns are valid.
-        let header = unsafe { &*shmem.as_ptr().cast::<Header>() };
+        let header = unsafe { &*memory.as_ptr().cast::<Header>() };
         let identity = &header.identity;
         if identity.magic.load(Acquire) != MAGIC {
             return Err(SegmentError::Corrupt("its magic number"));
@@ -137,11 +126,10 @@ impl Segment {
             members: identity.members.load(Relaxed),
         })
         .ok_or(SegmentError::Corrupt("its sizes"))?;
-        if geometry.total != shmem.len() {
+        if geometry.total != memory.len() {
             return Err(SegmentError::Corrupt("its sizes"));
         }
         let segment = Segment {
-            shmem,
             memory,
             geometry,
             known: AtomicU32::new(0),
@@ -152,17 +140,10 @@ impl Segment {
         Ok(segment)
     }
 
-    /// Removes the name of a segment; those who have it mapped keep it. False: it belongs to another user (of a shared bus),
-    /// who alone may; then at least its memory is given back, but for the header: who is still on the way out reads zeros, and
-    /// finds nothing of its own. Only where nobody lives.
+    /// Removes the name of a segment; those who have it mapped keep it. False: that could not be done now, or not by this user.
+    /// Only where nobody lives.
     pub fn unlink(id: &str) -> bool {
-        if !matches!(rustix::shm::unlink(id), Err(Errno::PERM | Errno::ACCESS)) {
-            return true;
-        }
-        if let Ok(memory) = open_memory(id) {
-            give_back(&memory);
-        }
-        false
+        memory::unlink(id)
     }
 
     /// Whether anybody is attached who lives.
@@ -243,7 +224,7 @@ impl Segment {
 
     fn reserve_in(&self, section: usize, each: usize, from: u32, to: u32) -> Result<(), SegmentError> {
         let start = section + from as usize * each;
-        reserve(&self.memory, self.shmem.get_os_id(), start, (to - from) as usize * each)?;
+        self.memory.reserve(start, (to - from) as usize * each)?;
         step("memory: reserved");
         Ok(())
     }
@@ -296,7 +277,7 @@ impl Segment {
     }
 
     pub fn id(&self) -> &str {
-        self.shmem.get_os_id()
+        self.memory.id()
     }
     pub fn sizes(&self) -> Sizes {
         self.geometry.sizes
@@ -340,7 +321,7 @@ impl Segment {
         let to = from.saturating_add(bytes).min(slab);
         let start = self.geometry.slab + from as usize;
         // SAFETY: no bytes are looked at, only where they lie: inside the mapping, for sections are.
-        populate(unsafe { self.shmem.as_ptr().add(start) }, (to - from) as usize)
+        memory::populate(unsafe { self.memory.as_ptr().add(start) }, (to - from) as usize)
     }
 
     /// The ids of the topics made last, then of those whose interest changed last.
@@ -378,10 +359,10 @@ impl Segment {
     /// `count` values of T at `offset`; T is one of layout's, made of atomics, so that any bytes are valid.
     fn section<T>(&self, offset: usize, count: usize) -> &[T] {
         assert!(
-            offset + count * size_of::<T>() <= self.shmem.len() && offset.is_multiple_of(align_of::<T>())
+            offset + count * size_of::<T>() <= self.memory.len() && offset.is_multiple_of(align_of::<T>())
         );
         // SAFETY: inside the mapping, aligned, alive as long as self; atomics may change under a shared reference.
-        unsafe { std::slice::from_raw_parts(self.shmem.as_ptr().add(offset).cast::<T>(), count) }
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().add(offset).cast::<T>(), count) }
     }
 }
 
@@ -399,67 +380,7 @@ pub(crate) fn is_alive(member: &Member, place: &Place, round: &mut Round) -> boo
         && round.lives(member.process(), place, state.number())
 }
 
-fn open_memory(id: &str) -> Result<OwnedFd, SegmentError> {
-    rustix::shm::open(id, rustix::shm::OFlags::RDWR, Mode::empty()).map_err(|error| os_error(id, error))
-}
-
-/// Takes the memory now, so that a full file system is an error here and not a SIGBUS at the first touch.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn reserve(memory: &OwnedFd, id: &str, offset: usize, bytes: usize) -> Result<(), SegmentError> {
-    loop {
-        match rustix::fs::fallocate(memory, FallocateFlags::empty(), offset as u64, bytes as u64) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INTR) => continue,
-            Err(Errno::NOSPC) => return Err(no_space(memory, bytes as u64).into()),
-            Err(error) => return Err(os_error(id, error)),
-        }
-    }
-}
-
-/// Asks for the pages some bytes lie in, for reading: whoever then writes finds them mapped for that too, shared as they are, and
-/// to ask for writing takes four times as long.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn populate(start: *const u8, bytes: usize) -> bool {
-    use rustix::mm::{Advice, madvise};
-    const PAGE: usize = 4096;
-    let before = start as usize % PAGE;
-    // SAFETY: the pages of a mapping of ours; what is in them stays.
-    let asked = unsafe {
-        madvise(start.byte_sub(before).cast_mut().cast(), before + bytes, Advice::LinuxPopulateRead)
-    };
-    asked.is_ok()
-}
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn populate(_start: *const u8, _bytes: usize) -> bool {
-    false
-}
-
-/// Never by its length: a page that is gone ends who touches it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn give_back(memory: &OwnedFd) {
-    const HEADER_PAGE: u64 = 4096;
-    let bytes = rustix::fs::fstat(memory).map_or(0, |stat| stat.st_size as u64);
-    if bytes > HEADER_PAGE {
-        let holes = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _ = rustix::fs::fallocate(memory, holes, HEADER_PAGE, bytes - HEADER_PAGE);
-    }
-}
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn give_back(_memory: &OwnedFd) {}
-
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn no_space(memory: &OwnedFd, needed: u64) -> NoSpace {
-    let available = rustix::fs::fstatvfs(memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
-    NoSpace { needed, available }
-}
-
-/// Elsewhere shared memory objects are swap-backed and never short of a file system's space.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn reserve(_memory: &OwnedFd, _id: &str, _offset: usize, _bytes: usize) -> Result<(), SegmentError> {
-    Ok(())
-}
-
-fn os_error(id: &str, error: impl Into<OsError>) -> SegmentError {
+pub(super) fn os_error(id: &str, error: impl Into<OsError>) -> SegmentError {
     let OsError(error) = error.into();
     if error.kind() == std::io::ErrorKind::NotFound {
         return SegmentError::Gone(id.to_owned());
@@ -467,10 +388,16 @@ fn os_error(id: &str, error: impl Into<OsError>) -> SegmentError {
     SegmentError::Os { id: id.to_owned(), error }
 }
 
-struct OsError(std::io::Error);
-impl From<Errno> for OsError {
-    fn from(error: Errno) -> Self {
+pub(super) struct OsError(std::io::Error);
+#[cfg(unix)]
+impl From<rustix::io::Errno> for OsError {
+    fn from(error: rustix::io::Errno) -> Self {
         OsError(error.into())
+    }
+}
+impl From<std::io::Error> for OsError {
+    fn from(error: std::io::Error) -> Self {
+        OsError(error)
     }
 }
 impl From<ShmemError> for OsError {

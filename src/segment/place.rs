@@ -12,23 +12,25 @@
 //!         <memory object>.owed        of a shared bus: memory that its owner alone can remove
 //! ```
 //!
+//! On Windows the folder of a user's buses is `%LOCALAPPDATA%\slabcast`, and holds the memory objects, too; a lock that has no
+//! file needs none, nor has a semaphore one.
+//!
 //! Nothing here is found by a name another user could have taken first: the folders' owner and permissions are
 //! checked, and the memory object's name is random.
 
+use super::os::files;
 use crate::sync::step;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Another user's file or folder stands where ours should be, or ours is open to more people than asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} belongs to user {owner} with mode {mode:o}; expected user {expected} and nobody else let in")]
+#[error("{found}")]
 pub(crate) struct Stranger {
-    pub path: String,
-    pub owner: u32,
-    pub mode: u32,
-    pub expected: u32,
+    /// What stands there, whose it is, and what was expected.
+    pub found: String,
+    pub owner: files::Owner,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -56,24 +58,13 @@ pub(crate) struct Place {
     mode: u32,
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const PARENT: &str = "/dev/shm";
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const PARENT: &str = "/tmp";
-
 /// More than our text files hold.
 const SHORT: u64 = 256;
-
-/// Bytes free in the file system of the buses.
-pub(crate) fn free_bytes() -> u64 {
-    rustix::fs::statvfs(PARENT).map_or(0, |fs| fs.f_bavail * fs.f_frsize)
-}
 
 /// The text of one of the small files below, whatever stands there: waits for no writer of a FIFO, follows no link, and
 /// reads no more than such a file holds.
 pub(crate) fn read_text(path: &Path) -> io::Result<String> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    read_short(&OpenOptions::new().read(true).custom_flags(flags).open(path)?)
+    read_short(&files::open(path)?)
 }
 
 /// As `read_text`, of an open file. What is no UTF-8 is none of our texts either way.
@@ -87,12 +78,8 @@ impl Place {
     /// The bus of that name. The name was checked: it cannot leave the folder.
     pub fn new(name: &str, mode: u32) -> Place {
         debug_assert!(!name.contains('/') && name != "." && name != "..");
-        let root = if mode & 0o070 == 0 {
-            Path::new(PARENT).join(format!("slabcast-{}", rustix::process::geteuid().as_raw()))
-        } else {
-            Path::new(PARENT).join(format!("slabcast-g{}", rustix::process::getegid().as_raw()))
-        };
-        Place { folder: root.join(name), root, mode }
+        let root = files::root(mode & 0o070 != 0);
+        Place { folder: root.join(files::folder_name(name)), root, mode }
     }
 
     #[cfg(all(test, not(loom)))]
@@ -132,16 +119,15 @@ impl Place {
     /// Notes the id of a memory object that is about to be made, so that a death on the way leaves nothing unknown.
     pub fn note(&self, id: &str) -> io::Result<()> {
         let making = self.pointer_in_making();
-        let _ = std::fs::remove_file(&making);
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create_new(true).mode(self.mode).open(making)?;
+        let _ = files::remove(&making);
+        let mut file = files::create(&making, self.mode)?;
         step("create: noting");
-        file.set_permissions(std::fs::Permissions::from_mode(self.mode))?;
+        files::permit(&file, self.mode)?;
         file.write_all(id.as_bytes())
     }
     /// Lets the pointer name what was noted.
     pub fn point(&self) -> io::Result<()> {
-        std::fs::rename(self.pointer_in_making(), self.pointer())
+        files::rename(&self.pointer_in_making(), &self.pointer())
     }
 
     /// The note that this memory object, by its name, is to be removed.
@@ -149,13 +135,8 @@ impl Place {
         self.folder.join(format!("{memory}.owed"))
     }
     pub fn note_owed(&self, memory: &str) -> io::Result<()> {
-        let note = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(self.mode)
-            .open(self.owed(memory))?;
-        note.set_permissions(std::fs::Permissions::from_mode(self.mode))
+        let note = files::create_or_empty(&self.owed(memory), self.mode)?;
+        files::permit(&note, self.mode)
     }
     /// All such notes: the ids they name, and their paths.
     pub fn all_owed(&self) -> Vec<(String, PathBuf)> {
@@ -175,17 +156,7 @@ impl Place {
     /// Makes both folders if they are missing and checks whose they are.
     pub fn ensure(&self) -> Result<(), PlaceError> {
         for folder in [&self.root, &self.folder] {
-            let mode = if self.is_shared() { 0o2770 } else { 0o700 };
-            match std::fs::DirBuilder::new().mode(mode).create(folder) {
-                // The umask may have taken from what the group was to get.
-                Ok(()) if self.is_shared() => {
-                    let permissions = std::fs::Permissions::from_mode(mode);
-                    std::fs::set_permissions(folder, permissions).map_err(|e| PlaceError::io(folder, e))?;
-                }
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(PlaceError::io(folder, error)),
-            }
+            files::make_folder(folder, self.is_shared()).map_err(|e| PlaceError::io(folder, e))?;
             step("open: folder made");
             self.check(folder, true)?;
         }
@@ -198,33 +169,7 @@ impl Place {
 
     /// Refuses what is not ours: another owner (in a shared bus: another group), links, wider permissions.
     pub fn check(&self, path: &Path, folder: bool) -> Result<(), PlaceError> {
-        let meta = std::fs::symlink_metadata(path).map_err(|e| PlaceError::io(path, e))?;
-        if meta.nlink() == 0 {
-            // Removed between the kernel's look at the name and at the file.
-            return Err(PlaceError::io(path, ErrorKind::NotFound.into()));
-        }
-        let right_kind =
-            if folder { meta.is_dir() } else { !meta.is_dir() && !meta.is_symlink() && meta.nlink() == 1 };
-        self.trust(&path.display().to_string(), meta.uid(), meta.gid(), meta.mode(), right_kind)
-    }
-
-    /// The same for an open memory object.
-    pub fn check_memory(&self, id: &str, stat: &rustix::fs::Stat) -> Result<(), PlaceError> {
-        // A name that was removed under living members leaves no link: still theirs.
-        self.trust(id, stat.st_uid, stat.st_gid, stat.st_mode, stat.st_nlink <= 1)
-    }
-
-    fn trust(&self, path: &str, uid: u32, gid: u32, mode: u32, right_kind: bool) -> Result<(), PlaceError> {
-        let expected = rustix::process::geteuid().as_raw();
-        let trusted = if self.is_shared() {
-            gid == rustix::process::getegid().as_raw() && mode & 0o007 == 0
-        } else {
-            uid == expected && mode & 0o077 == 0
-        };
-        if trusted && right_kind {
-            return Ok(());
-        }
-        Err(Stranger { path: path.to_owned(), owner: uid, mode: mode & 0o7777, expected }.into())
+        files::check(path, folder, self.is_shared())
     }
 
     /// The files of members, by number, that lie in the folder. An error says nothing about who is there.

@@ -1,82 +1,41 @@
-//! Who lives, though every file of theirs was removed: each member holds a lock on one byte of the folder that holds all
-//! buses, the byte its bus' place is hashed to. The kernel drops it however the member ends; nobody can remove it; and it
-//! is seen from every PID namespace that shares the folder. It says that somebody is there, not who.
+//! Who lives, though every file of theirs was removed: each member holds something that the system drops however the member
+//! ends, that nobody can remove, and that is found by the mark of the bus' place. It says that somebody is there, not who.
 //!
-//! Any user can lock that folder. So nobody is taken for alive by this alone where files, or the memory, say more.
-#![allow(unsafe_code)] // the C library's lock call
+//! Strangers may be able to hold such a thing as well. So nobody is taken for alive by this alone where files, or the memory,
+//! say more.
 
-use super::place::PARENT;
-use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use super::os::presence;
 use std::io;
 
 /// Held by a member from before it is attached until it leaves.
 #[derive(Debug)]
 pub(crate) struct Presence {
-    _folder: OwnedFd,
+    _held: presence::Presence,
 }
 
-/// What the locks say of a bus.
+/// What can be seen of a bus' members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Present {
     Nobody,
-    /// A lock as a member holds it: of this one byte.
     Somebody,
-    /// A lock no member holds is in the way, or parts of a folder cannot be locked on this system.
+    /// Something no member holds is in the way, or the system cannot tell.
     Unknown,
 }
 
 impl Presence {
-    /// For a member of the bus with this mark (`Place::mark`). Without effect where parts of a folder cannot be locked.
+    /// For a member of the bus with this mark (`Place::mark`).
     pub fn declare(mark: u64) -> io::Result<Presence> {
-        let folder = open_folder()?;
-        match lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark) {
-            Err(error) if is_unsupported(&error) => {}
-            locked => drop(locked?),
-        }
-        Ok(Presence { _folder: folder })
+        Ok(Presence { _held: presence::Presence::declare(mark)? })
     }
 }
 
 impl Present {
     pub fn at(mark: u64) -> Present {
-        let found = open_folder().and_then(|folder| lock(&folder, libc::F_OFD_GETLK, libc::F_WRLCK, mark));
-        match found {
-            Ok(found) if found.l_type as i32 == libc::F_UNLCK => Present::Nobody,
-            Ok(found) if (found.l_start, found.l_len) == (byte_of(mark), 1) => Present::Somebody,
-            Ok(_) | Err(_) => Present::Unknown,
-        }
+        presence::at(mark)
     }
 }
 
-fn open_folder() -> io::Result<OwnedFd> {
-    Ok(rustix::fs::open(PARENT, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
-}
-
-/// An offset is not negative, and the byte after it must exist.
-fn byte_of(mark: u64) -> libc::off_t {
-    (mark >> 2) as libc::off_t
-}
-
-/// Returns the lock that was asked for, or the one in the way of a look.
-fn lock(folder: &OwnedFd, call: i32, kind: i32, mark: u64) -> io::Result<libc::flock> {
-    // SAFETY: all bytes 0 are a valid flock.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    lock.l_type = kind as _;
-    lock.l_whence = libc::SEEK_SET as _;
-    lock.l_start = byte_of(mark);
-    lock.l_len = 1;
-    // SAFETY: the descriptor is open, `lock` is a flock of ours.
-    match unsafe { libc::fcntl(folder.as_raw_fd(), call, &mut lock) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(lock),
-    }
-}
-
-fn is_unsupported(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::EOPNOTSUPP | libc::ENOLCK))
-}
-
+/// The contract, whatever the body.
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -92,26 +51,5 @@ mod tests {
         assert_eq!(Present::at(here), Present::Somebody);
         drop(other);
         assert_eq!(Present::at(here), Present::Nobody);
-    }
-
-    #[test]
-    fn a_lock_that_no_member_holds_tells_of_nobody_in_particular() {
-        let mark = (std::process::id() as u64) << 32 | 16;
-        // Of two bytes: its own and the next, the one before and its own.
-        for before in [0, 1] {
-            let folder = open_folder().expect("opened");
-            // SAFETY: all bytes 0 are a valid flock.
-            let mut more: libc::flock = unsafe { std::mem::zeroed() };
-            more.l_type = libc::F_RDLCK as _;
-            more.l_whence = libc::SEEK_SET as _;
-            more.l_start = byte_of(mark) - before;
-            more.l_len = 2;
-            // SAFETY: the descriptor is open, `more` is a flock of ours.
-            let locked = unsafe { libc::fcntl(folder.as_raw_fd(), libc::F_OFD_SETLK, &more) };
-            assert_eq!(locked, 0, "locked");
-            assert_eq!(Present::at(mark), Present::Unknown, "from {before} before");
-            drop(folder);
-            assert_eq!(Present::at(mark), Present::Nobody);
-        }
     }
 }

@@ -1,16 +1,15 @@
 //! Removing buses: the one whose last member leaves, and those whose members all died, whatever their names.
 
 use super::lock::RegistryLock;
-use super::lost::{label_of, memory_ids, open_memory};
+use super::lost::label_of;
 use super::mapping::Segment;
+use super::os::{files, memory};
 use super::place::{Place, read_text};
 use super::presence::Present;
 use super::witness::lives;
 use crate::layout::Identity;
 use crate::sync::step;
-use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 
 /// Removes every file of a bus that has no living member; nothing, if it is another's than the memory `only`. Under its
 /// registry lock; the lock's file goes last, so that a death in the middle leaves what the next sweep finds.
@@ -26,12 +25,12 @@ pub(crate) fn remove_bus(place: &Place, only: Option<&str>) {
             _ => {}
         }
         step("remove: memory gone");
-        let _ = std::fs::remove_file(pointer);
+        let _ = files::remove(&pointer);
     }
     step("remove: unnamed");
     remove_owed(place);
     remove_all_member_files(place);
-    let _ = std::fs::remove_file(place.lock());
+    let _ = files::remove(&place.lock());
     step("remove: unlocked");
     place.remove_folders();
 }
@@ -58,14 +57,14 @@ pub(crate) fn unlink_memory(place: &Place, id: &str) {
 fn remove_owed(place: &Place) {
     for (id, note) in place.all_owed() {
         if is_ours(&id) && Segment::unlink(&id) {
-            let _ = std::fs::remove_file(note);
+            let _ = files::remove(&note);
         }
     }
 }
 
 pub(crate) fn remove_all_member_files(place: &Place) {
     for (_, path) in place.member_files().unwrap_or_default() {
-        let _ = std::fs::remove_file(path);
+        let _ = files::remove(&path);
         step("remove: one file");
     }
 }
@@ -93,18 +92,19 @@ fn is_inhabited(place: &Place) -> bool {
 /// Removes what dead buses of this user left behind. A bus whose lock is held is looked at another time.
 pub(crate) fn sweep(place: &Place) {
     // Before the pointers: what is made meanwhile is not taken for lost.
-    let memory = memory_ids();
-    let known = [sweep_root(place), sweep_root(&place.other_root())].concat();
-    for id in memory.iter().filter(|id| !known.contains(id)) {
+    let all = memory::ids();
+    let mut known = sweep_root(place);
+    if files::GROUPS {
+        known.extend(sweep_root(&place.other_root()));
+    }
+    for id in all.iter().filter(|id| !known.contains(id)) {
         sweep_lost(id);
     }
 }
 
 /// Memory no pointer leads to, and nobody holds: its files were removed, and then its members died.
 fn sweep_lost(id: &str) {
-    let mine =
-        |file: &File| file.metadata().is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
-    let label = open_memory(id).filter(mine).and_then(|file| label_of(&file));
+    let label = memory::look_into(id).filter(memory::is_mine).and_then(|file| label_of(&file));
     if label.is_some_and(|label| Present::at(label.place) == Present::Nobody) {
         Segment::unlink(id);
         step("sweep: lost memory gone");

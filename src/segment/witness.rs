@@ -2,26 +2,21 @@
 //! started. Within one PID namespace the second overrules the first: a process that runs is never taken for dead
 //! though a stray close() dropped its lock, and one that is gone or a zombie is dead though a forked child holds it.
 
-use super::forked::Generation;
+use super::os::forks::Generation;
+use super::os::processes::{self, Fate, fate};
+use super::os::{files, holding};
 use super::place::{Place, read_short};
 use super::presence::Present;
 use crate::layout::Identity;
 use crate::sync::step;
-use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-const TAKE_WAIT: Duration = Duration::from_secs(5);
-const TAKE_PAUSE: Duration = Duration::from_micros(50);
 
 impl Identity {
-    /// This process. Asked of /proc once by each thread, and anew by a forked copy.
+    /// This process. Asked of the system once by each thread, and anew by a forked copy.
     pub fn mine() -> Identity {
         // Of the thread: a lock that another thread held at a fork would stay locked in the copy.
         thread_local!(static KNOWN: Cell<Option<(Generation, Identity)>> = const { Cell::new(None) });
@@ -34,8 +29,8 @@ impl Identity {
         }
         let mine = Identity {
             pid,
-            started: my_start(pid).unwrap_or(0),
-            namespace: std::fs::metadata("/proc/self/ns/pid").map(|m| m.ino()).unwrap_or(0),
+            started: processes::my_start(pid).unwrap_or(0),
+            namespace: processes::namespace(),
         };
         // What could not be told, for want of a descriptor, may be another time.
         if mine.started != 0 && mine.namespace != 0 {
@@ -44,7 +39,7 @@ impl Identity {
         mine
     }
 
-    /// Whether it runs, as far as its pid tells; None in another namespace, or where /proc does not tell.
+    /// Whether it runs, as far as its pid tells; None in another namespace, or where the system does not tell.
     fn runs(self, mine: Identity) -> Option<bool> {
         if self.namespace == 0 || self.namespace != mine.namespace || mine.started == 0 || self.started == 0 {
             return None;
@@ -60,98 +55,31 @@ impl Identity {
     }
 }
 
-/// What can be learned of a pid.
-enum Fate {
-    Runs {
-        started: u64,
-    },
-    /// There is no such process, or only a zombie.
-    Gone,
-    /// It could not be asked: out of descriptors or memory, or /proc hides other users' processes. No one dies of that.
-    Unknown,
-}
-
-/// When this process started, if /proc shows its namespace: one that was entered alone still sees the /proc of the one
-/// outside, where its pids are other processes'.
-fn my_start(pid: u32) -> Option<u64> {
-    let stat = std::fs::read("/proc/self/stat").ok()?;
-    let is_mine = stat.split(|&b| b == b' ').next()? == pid.to_string().as_bytes();
-    match parse_stat(&stat)? {
-        Fate::Runs { started } if is_mine => Some(started),
-        _ => None,
-    }
-}
-
-fn fate(pid: u32) -> Fate {
-    match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(stat) => parse_stat(&stat).unwrap_or(Fate::Unknown),
-        // ENOENT also where /proc is mounted with hidepid: a signal finds what it hides.
-        Err(error)
-            if matches!(
-                error.raw_os_error().map(Errno::from_raw_os_error),
-                Some(Errno::NOENT | Errno::SRCH)
-            ) =>
-        {
-            // None: a number no process has. Negative, it would mean a group.
-            let found = i32::try_from(pid).ok().and_then(Pid::from_raw).map(test_kill_process);
-            if matches!(found, None | Some(Err(Errno::SRCH))) { Fate::Gone } else { Fate::Unknown }
-        }
-        Err(_) => Fate::Unknown,
-    }
-}
-
-fn parse_stat(stat: &[u8]) -> Option<Fate> {
-    // pid (name) state ppid ... : the name may hold anything, also parentheses.
-    let after_name = stat.iter().rposition(|&b| b == b')')? + 1;
-    let mut fields = std::str::from_utf8(&stat[after_name..]).ok()?.split_ascii_whitespace();
-    if matches!(fields.next()?, "Z" | "X" | "x") {
-        return Some(Fate::Gone);
-    }
-    Some(Fate::Runs { started: fields.nth(18)?.parse().ok()? })
-}
-
-/// A member's lock file, held open and locked while the member lives.
+/// A member's lock file, held while the member lives.
 #[derive(Debug)]
 pub(crate) struct Witness {
     _file: File,
 }
 
 impl Witness {
-    /// Makes and locks the file; it says in words who holds it, for those who have no segment to look into. By way of a
-    /// rename: nobody sees it there and not locked.
+    /// Makes and holds the file; it says in words who holds it, for those who have no segment to look into. By way of a
+    /// rename: nobody sees it there and not held.
     pub fn create(path: &Path, who: Identity, mode: u32) -> io::Result<Witness> {
         let making = path.with_extension("lock.new");
-        let _ = std::fs::remove_file(&making);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
-            .open(&making)?;
+        let _ = files::remove(&making);
+        let mut file = holding::create(&making, mode)?;
         step("witness: made");
-        // The umask may have taken from what the group was to get: it must see who lives.
-        let permitted = file.set_permissions(Permissions::from_mode(mode));
-        let made = permitted.and_then(|()| take(&file)).and_then(|()| {
+        // The group must see who lives.
+        let permitted = files::permit(&file, mode);
+        let made = permitted.and_then(|()| holding::take(&file)).and_then(|()| {
             step("witness: locked");
             write!(file, "{} {} {}", who.pid, who.started, who.namespace)
         });
-        if let Err(error) = made.and_then(|()| std::fs::rename(&making, path)) {
-            let _ = std::fs::remove_file(&making);
+        if let Err(error) = made.and_then(|()| files::rename(&making, path)) {
+            let _ = files::remove(&making);
             return Err(error);
         }
         Ok(Witness { _file: file })
-    }
-}
-
-/// Locks one's own new file: held at most for an instant, by somebody who looks whether its holder lives.
-fn take(file: &File) -> io::Result<()> {
-    let start = Instant::now();
-    loop {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if start.elapsed() < TAKE_WAIT => std::thread::sleep(TAKE_PAUSE),
-            result => return Ok(result?),
-        }
     }
 }
 
@@ -190,7 +118,7 @@ pub(crate) fn lives(who: Option<Identity>, place: &Place, number: u32, mine: Ide
 /// Whether somebody holds the lock, of one whose pid does not tell.
 fn is_held(place: &Place, number: u32, who: Option<Identity>, mine: Identity) -> bool {
     let lock = &place.member_lock(number);
-    let file = match open_lock(lock) {
+    let file = match files::open(lock) {
         Ok(file) => file,
         // Somebody removed the file: nothing says that a member known by other means died, unless nobody at all is there.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -205,23 +133,18 @@ fn is_held(place: &Place, number: u32, who: Option<Identity>, mine: Identity) ->
             return runs && !has_exec_d(who, lock);
         }
     }
-    // Shared: two who look at once do not take each other for the holder.
-    file.try_lock_shared().is_err()
+    holding::is_held(&file, lock)
 }
 
 /// Whether a process that runs has become another program: exec keeps the pid and the start, and closes what we opened. Its lock
 /// is free then, which alone could be a stray close(), and it has no memory of ours mapped.
 fn has_exec_d(who: Identity, lock: &Path) -> bool {
-    let Ok(file) = open_lock(lock) else { return false };
+    if !processes::EXEC {
+        return false;
+    }
+    let Ok(file) = files::open(lock) else { return false };
     let its = read_short(&file).ok().and_then(|text| parse(&text)) == Some(who);
-    its && file.try_lock_shared().is_ok()
-        && std::fs::read_to_string(format!("/proc/{}/maps", who.pid))
-            .is_ok_and(|maps| !maps.contains("/slabcast."))
-}
-
-fn open_lock(lock: &Path) -> io::Result<File> {
-    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits() as i32;
-    OpenOptions::new().read(true).custom_flags(flags).open(lock)
+    its && !holding::is_held(&file, lock) && processes::maps_nothing(who.pid)
 }
 
 fn parse(text: &str) -> Option<Identity> {

@@ -26,7 +26,7 @@ thread_local! {
 /// One segment for all runs, and what it looked like when it was new.
 fn ground() -> (Segment, Vec<u64>) {
     let mut random = [0; 8];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).expect("a number");
+    getrandom::fill(&mut random).expect("a number");
     let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
     let segment = Segment::create(&id, &Place::new("fuzz", 0o600), SIZES).expect("a segment");
     // Whoever ends this process leaves nothing behind.

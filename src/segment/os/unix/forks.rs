@@ -1,6 +1,4 @@
-//! Telling a forked copy of a process from the process: what the copy holds of a bus is its parent's, whose place among the
-//! members it would share and corrupt. Asking for the pid would be a system call in every publish; instead the C library
-//! counts the forks that lead here.
+//! Counting the forks that lead here: the C library calls back in the copy.
 #![allow(unsafe_code)] // the C library calls back
 
 use crate::sync::process::{AtomicU32, Ordering::Relaxed};
