@@ -6,23 +6,30 @@
 // wrappers that fork: node --watch, nodemon). So the name is that of the topmost ancestor reached over such channels,
 // by its pid and the time it started; ancestors need not load slabcast. pm2 hosts many applications under one daemon: there
 // the application's name decides.
+//
+// What is asked of the system about a process is read from /proc on Linux; elsewhere native code knows.
 
 const { createHash } = require('node:crypto')
 const { readFileSync, readlinkSync } = require('node:fs')
+const native = require('./native')
 
-/** What the kernel says of a process: its parent, when it started, and whether it was born with an IPC channel. */
+const HAS_PROC = process.platform === 'linux'
+
+/** What the kernel says of a process: its parent, and when it started. */
 function look(pid) {
+  if (!HAS_PROC) return native().processOf(pid)
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
     // pid (name) state ppid ...: the name may hold anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { pid, parent: Number(fields[1]), started: fields[19] }
+    return { parent: Number(fields[1]), started: fields[19] }
   } catch {
     return undefined
   }
 }
 
-function bornWithChannel(pid) {
+function wasBornWithChannel(pid) {
+  if (!HAS_PROC) return native().wasBornWithChannel(pid)
   // Node deletes the variable from process.env when it starts; the kernel keeps what the process was started with.
   try {
     return /(?:^|\0)NODE_CHANNEL_FD=/.test(readFileSync(`/proc/${pid}/environ`, 'latin1'))
@@ -40,13 +47,15 @@ function namespace() {
 }
 
 function root() {
-  let at = look(process.pid)
-  while (at && at.parent > 0 && bornWithChannel(at.pid)) {
+  let pid = process.pid
+  let at = look(pid)
+  while (at && at.parent > 0 && wasBornWithChannel(pid)) {
     const parent = look(at.parent)
     if (!parent) break
+    pid = at.parent
     at = parent
   }
-  return at ?? { pid: process.pid, started: '' }
+  return { pid, started: at?.started ?? '' }
 }
 
 function applicationName() {

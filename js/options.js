@@ -15,6 +15,12 @@ const DEFAULTS = {
   spin: 0,
   mode: 0o600,
 }
+/** Whom a bus can be for: its owner alone, or a group, too, where there are groups that files belong to. */
+const MODES = process.platform === 'win32' ? [0o600] : [0o600, 0o660]
+const MODES_SAID =
+  process.platform === 'win32'
+    ? 'must be 0o600 (its owner alone): on Windows a bus cannot be shared with a group'
+    : 'must be 0o600 (its owner alone) or 0o660 (shared with the group)'
 /** In us: what else the event loop has to do waits for it. */
 const SPIN_MAX = 1000
 const UNITS = { '': 1, b: 1, k: 1024, kb: 1024, m: MiB, mb: MiB, g: 1024 * MiB, gb: 1024 * MiB }
@@ -90,13 +96,7 @@ function openOptions(value) {
     const half = roundedSize(checked.size ?? DEFAULTS.size) / 2
     checked.maxMessage = bytes('options.maxMessage', maxMessage, 1, Math.min(half, 0xffffffff))
   }
-  if (checked.mode !== 0o600 && checked.mode !== 0o660) {
-    throw invalidArgValue(
-      'options.mode',
-      checked.mode,
-      'must be 0o600 (its owner alone) or 0o660 (shared with the group)',
-    )
-  }
+  if (!MODES.includes(checked.mode)) throw invalidArgValue('options.mode', checked.mode, MODES_SAID)
   return checked
 }
 

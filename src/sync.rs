@@ -16,6 +16,7 @@ pub(crate) mod modelled;
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// Atomics of this process alone, which no model looks at.
+#[cfg(unix)]
 pub(crate) mod process {
     pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
 }

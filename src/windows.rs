@@ -11,7 +11,7 @@ use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
 };
 use windows_sys::Win32::Security::{
-    GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
+    GetTokenInformation, PSECURITY_DESCRIPTOR, PSID, SECURITY_ATTRIBUTES, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
@@ -52,12 +52,18 @@ fn ask_for_sid() -> io::Result<String> {
         let (buffer, bytes) = (user.as_mut_ptr().cast(), size_of_val(&user) as u32);
         GetTokenInformation(token.as_raw_handle(), TokenUser, buffer, bytes, &mut needed)
     })?;
-    let mut text = null_mut();
     // SAFETY: the call filled in a TOKEN_USER, whose SID lies behind it in the same buffer.
-    succeeded(unsafe {
-        let sid = (*user.as_ptr().cast::<TOKEN_USER>()).User.Sid;
-        ConvertSidToStringSidW(sid, &mut text)
-    })?;
+    unsafe { sid_text((*user.as_ptr().cast::<TOKEN_USER>()).User.Sid) }
+}
+
+/// A SID as text.
+///
+/// # Safety
+/// It is one, or null.
+pub(crate) unsafe fn sid_text(sid: PSID) -> io::Result<String> {
+    let mut text = null_mut();
+    // SAFETY: passed on from this function's own contract; of null it says that it is none.
+    succeeded(unsafe { ConvertSidToStringSidW(sid, &mut text) })?;
     let text = Local(text.cast());
     // SAFETY: a text that ends with NUL, and lives as long as `text`.
     let units = unsafe {

@@ -67,7 +67,8 @@ declare namespace ipc {
      */
     spin?: number
     /**
-     * Permissions of the bus: `0o600`, its owner alone, or `0o660`, shared with the group.
+     * Permissions of the bus: `0o600`, its owner alone, or `0o660`, shared with the group. On Windows, where files belong to no
+     * group, `0o660` is refused with `ERR_INVALID_ARG_VALUE`.
      * @default 0o600
      */
     mode?: 0o600 | 0o660

@@ -152,10 +152,10 @@ impl Attachment {
     pub fn topics(&self) -> u32 {
         self.shared.segment.sizes().topics
     }
-    /// What an event loop polls to learn of a wake-up.
+    /// What an event loop waits for to learn of a wake-up: there until this thread leaves.
     #[cfg(feature = "node")]
-    pub fn semaphore_fd(&self) -> Option<rustix::fd::BorrowedFd<'_>> {
-        self.membership.as_ref().map(|membership| membership.semaphore.fd())
+    pub fn waitable(&self) -> Option<crate::wake::Waitable> {
+        self.membership.as_ref().map(|membership| membership.semaphore.waitable())
     }
 
     // Topics

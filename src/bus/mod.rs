@@ -109,6 +109,8 @@ use crate::error::{OpenError, PublishError, RecvError, TopicError};
 use crate::layout::FLAG_RAW;
 #[cfg(feature = "node")]
 pub(crate) use crate::layout::Watches;
+#[cfg(feature = "node")]
+pub(crate) use crate::wake::{Orders, Vigil, Waitable};
 use census::RESERVED;
 use inbox::{Inbox, Kind, Label, Named, Names};
 use requests::Requests;

@@ -210,7 +210,11 @@ fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
 
 impl From<OpenError> for Attempt {
     fn from(error: OpenError) -> Self {
-        Attempt::Failed(error)
+        match error {
+            // Its folder went in the middle.
+            OpenError::Os { error, .. } if error.kind() == io::ErrorKind::NotFound => Attempt::Again,
+            error => Attempt::Failed(error),
+        }
     }
 }
 impl From<PlaceError> for Attempt {

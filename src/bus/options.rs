@@ -3,6 +3,7 @@
 use super::spin::SPIN_MAX;
 use crate::error::OpenError;
 use crate::layout::{MEMBERS_MAX, Sizes};
+use crate::segment::GROUPS;
 use std::time::Duration;
 
 const SIZE: u64 = 16 << 20;
@@ -36,7 +37,7 @@ pub struct Options {
     /// How long [`Bus::recv`](crate::Bus::recv) looks before it sleeps, latency for CPU: at most 1 ms, default none. Only while
     /// messages tend to come within it, and there are as many cores as readers that are awake.
     pub spin: Duration,
-    /// Permissions of the segment: 0o600 (default), or 0o660 to share it with the group.
+    /// Permissions of the segment: 0o600 (default), or 0o660 to share it with the group, which Windows cannot.
     pub mode: u32,
     /// Told to others as the thread of this member; 0, the default, is the main thread.
     pub thread: u32,
@@ -86,8 +87,10 @@ impl Options {
         if self.spin > SPIN_MAX {
             return no("spin", format!("0 to {} us", SPIN_MAX.as_micros()));
         }
-        if self.mode != 0o600 && self.mode != 0o660 {
-            return no("mode", "0o600 or 0o660".into());
+        if self.mode != 0o600 && !(GROUPS && self.mode == 0o660) {
+            let groups =
+                if GROUPS { "0o600 or 0o660" } else { "0o600: this system has no groups to share it with" };
+            return no("mode", groups.into());
         }
         Ok(Sizes { slab_bytes, max_message, topics: self.topics, members: self.members })
     }

@@ -44,7 +44,8 @@ pub(crate) struct MemberIdentity {
     pub started: AtomicU64,
     /// The PID namespace in which `pid` means something.
     pub namespace: AtomicU64,
-    /// The descriptor of its semaphore in its own process: the way to it when the file is gone.
+    /// What leads to its semaphore when its path does not: the descriptor in its own process, for when the file is gone; on
+    /// Windows the random part of its name.
     pub semaphore: AtomicU32,
     /// What it is to be woken for beside messages: bits of [`Watches`]. Its owner.
     pub watches: AtomicU32,

@@ -8,10 +8,15 @@ mod census;
 mod ending;
 mod failure;
 mod following;
+mod handles;
 mod hot;
+#[cfg(any(windows, target_vendor = "apple"))]
+mod kinship;
 mod listener;
+#[cfg(unix)]
 mod pump;
 mod stats;
+mod turns;
 mod uv;
 mod waiter;
 mod wakeup;
@@ -28,7 +33,6 @@ use napi::{Env, JsValue};
 use napi_derive::napi;
 use stats::StatsWords;
 use std::cell::RefCell;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 use wakeup::Wakeup;
@@ -162,7 +166,7 @@ impl Member {
             ..defaults
         };
         let attachment = Attachment::open(&options)?;
-        let fd = attachment.semaphore_fd().map(|fd| fd.as_raw_fd()).unwrap_or(-1);
+        let semaphore = attachment.waitable().ok_or_else(|| Failure::from(TopicError::Closed))?;
         let hot = Rc::new(RefCell::new(Hot::new(attachment)));
         let of_wakeup = hot.clone();
         let on_closed = Box::new(move || {
@@ -173,7 +177,7 @@ impl Member {
         });
         // SAFETY: called from JavaScript, with functions it passed.
         #[allow(unsafe_code)]
-        let wakeup = unsafe { wakeup::start(env, by_thread, fd, on_wake.raw(), defer, on_closed) };
+        let wakeup = unsafe { wakeup::start(env, by_thread, semaphore, on_wake.raw(), defer, on_closed) };
         Ok(Member { hot, wakeup: wakeup.map_err(Failure::system)?, pasts: RefCell::default() })
     }
 
@@ -430,7 +434,7 @@ impl Member {
     /// Leaves the bus and gives back what it held; nothing is woken any more. Idempotent.
     #[napi(catch_unwind)]
     pub fn close(&mut self, env: Env) {
-        // First: nobody polls the descriptor any more that leaving closes.
+        // First: nobody waits any more for the semaphore that leaving closes.
         self.wakeup.close();
         self.pasts.take();
         let mut hot = self.hot.borrow_mut();

@@ -1,9 +1,9 @@
-//! The waiter: brings a file descriptor's readiness into the event loop by a thread that polls it and a threadsafe
-//! function. For hosts whose libuv cannot be used.
+//! The waiter: brings a semaphore's posts into the event loop by a thread that keeps vigil and a threadsafe function. For
+//! hosts whose libuv cannot be used, and for Windows, where libuv has nothing that waits for one.
 //!
 //! ```text
-//! thread       poll(descriptor, control) -> one call -> read(control): RAN, again; STOP, end
-//! JavaScript   the call: setImmediate(write RAN), then the listener
+//! thread       until posted -> one call -> until told: go on, again; end
+//! JavaScript   the call: setImmediate(go on), then the listener
 //! ```
 //!
 //! The thread waits until the loop has turned after each call, so there is never more than one, and what the listener
@@ -14,44 +14,43 @@
 //! the environment ends, Node forgets it first, and the thread ends in its finalizer.
 #![allow(unsafe_code)]
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::c_void;
-use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
-use std::os::fd::{BorrowedFd, RawFd};
 use std::ptr::null_mut;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::thread::{self, JoinHandle};
 
 use napi::bindgen_prelude::{Function, FunctionRef};
 use napi::{Env, JsValue, sys};
-use rustix::event::{PollFd, PollFlags, poll};
 
 use super::ending::{self, AtExit, OnClosed};
 use super::listener::Listener;
-use super::wakeup::Wakeup;
+use super::turns::Turns;
+use super::wakeup::{Look, Wakeup};
+use crate::bus::{Orders, Vigil, Waitable};
 
-const RAN: u8 = 1;
-const STOP: u8 = 2;
-
-/// A descriptor polled by a thread. Itself it lives on the thread of its environment (it is not `Send`).
+/// A semaphore waited for by a thread. Itself it lives on the thread of its environment (it is not `Send`).
 pub struct Waiter {
     shared: Rc<Shared>,
 }
 
 impl Waiter {
-    /// Calls `on_readable` on the loop of `env` each time `fd` is readable; `defer` is `setImmediate`.
+    /// Calls `on_readable` on the loop of `env` each time there is a post; `defer` is `setImmediate`. Who spins can do so only
+    /// if the host's libuv can be used: `has_loop`.
     ///
     /// # Safety
     /// `env` is the current environment, called from its own thread, and the functions values of an open scope.
     pub unsafe fn start(
         env: &Env,
-        fd: RawFd,
+        semaphore: Waitable,
         on_readable: sys::napi_value,
         defer: Function<(), ()>,
+        has_loop: bool,
         on_closed: Box<dyn FnOnce()>,
     ) -> Result<Waiter, String> {
-        let (heard, said) = pipe().map_err(explain)?;
-        let control = Rc::new(Control { said, stopped: Cell::new(false) });
+        // SAFETY: the semaphore is there until `on_closed` runs, which is after the thread has ended.
+        let (orders, vigil) = unsafe { Vigil::of(semaphore) }.map_err(explain)?;
+        let control = Rc::new(Control { orders, ended: Cell::new(false) });
         let told = control.clone();
         let has_run = env.create_function_from_closure("slabcastHasRun", move |_| {
             told.has_run();
@@ -64,6 +63,8 @@ impl Waiter {
             // SAFETY: passed on from this function's own contract.
             js: Cell::new(Some(unsafe { Listener::new(env.raw(), on_readable)? })),
             env: env.raw(),
+            has_loop,
+            turns: OnceCell::new(),
             calls: Cell::new(null_mut()),
             thread: Cell::new(None),
             on_closed: OnClosed::new(on_closed),
@@ -73,7 +74,7 @@ impl Waiter {
         shared.calls.set(calls.0);
         let waiter = Waiter { shared };
         let thread = thread::Builder::new().name("slabcast-wake".into()).stack_size(256 * 1024);
-        match thread.spawn(move || wait(fd, heard, calls)) {
+        match thread.spawn(move || keep(vigil, calls)) {
             Ok(thread) => waiter.shared.thread.set(Some(thread)),
             Err(error) => {
                 waiter.shared.on_closed.forget();
@@ -101,6 +102,28 @@ impl Wakeup for Waiter {
         }
     }
 
+    fn look_before_blocking(&self, look: Look) -> bool {
+        let shared = &self.shared;
+        if !shared.has_loop || shared.control.ended.get() || shared.turns.get().is_some() {
+            return false;
+        }
+        let called = Rc::downgrade(shared);
+        let found = Box::new(move || {
+            if let Some(shared) = Weak::upgrade(&called) {
+                shared.call();
+            }
+        });
+        // SAFETY: not closed, hence the environment is there; and this is its thread.
+        match unsafe { Turns::start(shared.env, look, found) } {
+            Ok(turns) => shared.turns.set(turns).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    fn look_first(&self) -> bool {
+        self.shared.turns.get().is_some_and(Turns::keep_turning)
+    }
+
     fn close(&self) {
         self.shared.close();
     }
@@ -121,6 +144,9 @@ struct Shared {
     /// `None` once given back.
     js: Cell<Option<Listener>>,
     env: sys::napi_env,
+    has_loop: bool,
+    /// Only for those who spin.
+    turns: OnceCell<Turns>,
     /// Null once Node forgets it.
     calls: Cell<sys::napi_threadsafe_function>,
     thread: Cell<Option<JoinHandle<()>>>,
@@ -129,6 +155,9 @@ struct Shared {
 
 impl Shared {
     fn close(&self) {
+        if let Some(turns) = self.turns.get() {
+            turns.close();
+        }
         self.end();
         let calls = self.calls.replace(null_mut());
         if !calls.is_null() {
@@ -143,54 +172,60 @@ impl Shared {
 
     /// Without Node: ends the thread, and tells so.
     fn end(&self) {
-        self.control.stop();
+        self.control.end();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
         self.on_closed.tell();
     }
+
+    fn call(&self) {
+        if let Some(listener) = self.js.get() {
+            // SAFETY: on the loop's thread, and `js` is emptied before `release`.
+            unsafe { listener.call() }
+        }
+    }
 }
 
 impl AtExit for Shared {
     fn at_exit(&self) {
+        if let Some(turns) = self.turns.get() {
+            turns.forget();
+        }
+        if cfg!(windows) {
+            // The system has ended it already, wherever it was, and it cannot be asked how it ended.
+            self.control.ended.set(true);
+            std::mem::forget(self.thread.take());
+        }
         self.end();
     }
 }
 
-/// What the thread is told. After STOP nothing: it may be gone.
+/// What the thread is told. After the end nothing: it may be gone.
 struct Control {
-    said: PipeWriter,
-    stopped: Cell<bool>,
+    orders: Orders,
+    ended: Cell<bool>,
 }
 
 impl Control {
     fn has_run(&self) {
-        if !self.stopped.get() {
-            let _ = (&self.said).write_all(&[RAN]);
+        if !self.ended.get() {
+            self.orders.go_on();
         }
     }
 
-    fn stop(&self) {
-        if !self.stopped.replace(true) {
-            let _ = (&self.said).write_all(&[STOP]);
+    fn end(&self) {
+        if !self.ended.replace(true) {
+            self.orders.end();
         }
     }
 }
 
-/// The thread's part. It ends by STOP alone, so that whoever says it finds somebody.
-fn wait(fd: RawFd, heard: PipeReader, calls: Calls) {
-    // SAFETY: open until `on_closed` runs, which is after this thread has ended.
-    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
-    loop {
-        let mut fds = [PollFd::new(&fd, PollFlags::IN), PollFd::new(&heard, PollFlags::IN)];
-        // Interrupted: as if it had been readable, the listener will see.
-        let _ = poll(&mut fds, None);
-        if !fds[1].revents().is_empty() {
-            return;
-        }
+/// The thread's part. It ends by order alone, so that whoever gives it finds somebody.
+fn keep(mut vigil: Vigil, calls: Calls) {
+    while vigil.until_posted() {
         calls.call();
-        let mut word = [STOP];
-        if (&heard).read_exact(&mut word).is_err() || word != [RAN] {
+        if !vigil.until_told() {
             return;
         }
     }
@@ -229,7 +264,7 @@ impl Calls {
         Ok(Calls(calls))
     }
 
-    /// Never blocks: the queue has no bound, and holds one at the most. Refused when the environment ends; STOP follows.
+    /// Never blocks: the queue has no bound, and holds one at the most. Refused when the environment ends; the order to end follows.
     fn call(&self) {
         let nonblocking = sys::ThreadsafeFunctionCallMode::nonblocking;
         // SAFETY: neither released nor finalized, as this thread has not ended.
@@ -248,16 +283,13 @@ unsafe extern "C" fn call(env: sys::napi_env, _: sys::napi_value, context: *mut 
         Rc::increment_strong_count(context.cast::<Shared>());
         Rc::from_raw(context.cast::<Shared>())
     };
-    if shared.control.stopped.get() {
+    if shared.control.ended.get() {
         return;
     }
     if shared.defer_has_run().is_err() {
         shared.control.has_run();
     }
-    if let Some(listener) = shared.js.get() {
-        // SAFETY: on the loop's thread, and `js` is emptied before `release`.
-        unsafe { listener.call() }
-    }
+    shared.call();
 }
 
 impl Shared {
@@ -285,5 +317,5 @@ unsafe extern "C" fn finish(_env: sys::napi_env, data: *mut c_void, _hint: *mut 
 }
 
 fn explain(error: impl std::fmt::Display) -> String {
-    format!("cannot wait for the descriptor in a thread: {error}")
+    format!("cannot wait for the semaphore in a thread: {error}")
 }

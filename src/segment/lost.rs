@@ -22,6 +22,7 @@ pub(crate) fn find_memory(place: &Place) -> Option<Segment> {
 
 /// Who holds memory of a place that has lost its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(windows, expect(dead_code))] // memory keeps its name there
 pub(crate) enum Holder {
     /// A process of a living bus.
     Member(u32),

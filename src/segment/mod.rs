@@ -13,7 +13,7 @@ mod witness;
 pub(crate) use lock::{Guard, LockError, RegistryLock};
 pub(crate) use lost::{Holder, find_memory, holder_of_memory};
 pub(crate) use mapping::{Segment, SegmentError, is_alive};
-pub(crate) use os::files::{GROUPS, Owner, free_bytes, owner_of, remove as remove_file};
+pub(crate) use os::files::{GROUPS, free_bytes, owner_of, remove as remove_file};
 pub(crate) use os::forks::Generation;
 pub(crate) use place::{Place, PlaceError, read_text};
 pub(crate) use presence::{Presence, Present};

@@ -91,6 +91,7 @@ fn is_inhabited(place: &Place) -> bool {
 
 /// Removes what dead buses of this user left behind. A bus whose lock is held is looked at another time.
 pub(crate) fn sweep(place: &Place) {
+    files::tidy();
     // Before the pointers: what is made meanwhile is not taken for lost.
     let all = memory::ids();
     let mut known = sweep_root(place);

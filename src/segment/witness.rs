@@ -169,10 +169,27 @@ mod tests {
         assert_eq!(Identity { namespace: mine.namespace + 1, ..mine }.runs(mine), None);
     }
 
+    const WAITS: &str = "SLABCAST_WITNESS_WAITS";
+
+    /// What the next test starts: until its input ends, or it is ended.
+    #[test]
+    fn child() {
+        if std::env::var_os(WAITS).is_some() {
+            let _ = io::stdin().read_line(&mut String::new());
+        }
+    }
+
+    /// On Windows: one that has ended, and of which somebody has a handle.
     #[test]
     fn a_zombie_is_dead() {
         let mine = Identity::mine();
-        let mut child = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+        let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "segment::witness::tests::child"])
+            .env(WAITS, "yes")
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("started");
         let Fate::Runs { started } = fate(child.id()) else { panic!("it runs") };
         let who = Identity { pid: child.id(), started, ..mine };
         assert_eq!(who.runs(mine), Some(true));

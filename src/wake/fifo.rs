@@ -1,11 +1,14 @@
 //! A named FIFO as a semaphore. The sleeper holds it open for reading and writing (so that it never sees an end of
 //! file), posters for writing only, without blocking: with no sleeper left, opening fails, and a full pipe is a wake-up
 //! that is already there.
+#![allow(unsafe_code)] // a descriptor in another thread's hands
 
 use super::{Sleeper, is_removed};
 use crate::sync::step;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+#[cfg(any(feature = "node", test))]
+use rustix::fd::RawFd;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -60,10 +63,31 @@ impl Semaphore {
         post(self.fifo.as_fd());
     }
 
-    /// What an event loop polls.
+    /// What an event loop, or another thread, waits for.
+    #[cfg(any(feature = "node", test))]
+    pub fn waitable(&self) -> Waitable {
+        Waitable(self.fifo.as_raw_fd())
+    }
+}
+
+/// A semaphore, as its descriptor's number in this process: readable while there is a post.
+#[cfg(any(feature = "node", test))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waitable(RawFd);
+
+#[cfg(any(feature = "node", test))]
+impl Waitable {
+    /// For what polls by itself, as libuv does.
     #[cfg(feature = "node")]
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fifo.as_fd()
+    pub fn descriptor(self) -> RawFd {
+        self.0
+    }
+
+    /// # Safety
+    /// The semaphore is there for as long as what is returned.
+    pub(super) unsafe fn borrow<'semaphore>(self) -> BorrowedFd<'semaphore> {
+        // SAFETY: passed on from this function's own contract.
+        unsafe { BorrowedFd::borrow_raw(self.0) }
     }
 }
 
@@ -74,6 +98,10 @@ pub(crate) struct Poster {
 }
 
 impl Poster {
+    /// Whether who has one open learns at once that the sleeper is gone.
+    #[cfg(test)]
+    pub const LEARNS_OF_THE_GONE: bool = true;
+
     /// None when nobody sleeps on it any more; an error when that cannot be told now, for want of a descriptor. Where
     /// somebody removed the file, the way is by the sleeper's own descriptor.
     pub fn open(path: &Path, sleeper: &Sleeper) -> io::Result<Option<Poster>> {
@@ -131,44 +159,14 @@ fn make(path: &Path, mode: Mode) -> io::Result<()> {
     Ok(rustix::fs::mkfifoat(rustix::fs::CWD, path, mode)?)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    fn pair(name: &str) -> (std::path::PathBuf, Semaphore, Poster) {
-        let path = std::env::temp_dir().join(format!("slabcast-fifo-{name}-{}", std::process::id()));
-        let semaphore = Semaphore::create(&path, 0o600).expect("create");
-        let poster = Poster::open(&path, &Sleeper::nowhere()).expect("open").expect("a sleeper");
-        (path, semaphore, poster)
-    }
-
-    #[test]
-    fn a_post_before_the_wait_ends_it_and_emptying_takes_them_all() {
-        let (path, semaphore, poster) = pair("posts");
-        assert!(!semaphore.wait(Duration::ZERO));
-        for _ in 0..1000 {
-            assert!(poster.post());
-        }
-        assert!(semaphore.wait(Duration::from_secs(60)));
-        semaphore.empty();
-        assert!(!semaphore.wait(Duration::ZERO));
-        std::fs::remove_file(path).expect("remove");
-    }
-
-    #[test]
-    fn posting_into_a_full_pipe_neither_blocks_nor_fails() {
-        let (path, semaphore, poster) = pair("full");
-        for _ in 0..200_000 {
-            assert!(poster.post());
-        }
-        semaphore.empty();
-        assert!(!semaphore.wait(Duration::ZERO));
-        std::fs::remove_file(path).expect("remove");
-    }
-
     #[test]
     fn a_sleeper_whose_file_was_removed_is_found_by_its_descriptor_and_by_no_other() {
-        let (path, semaphore, _) = pair("removed");
+        let path = std::env::temp_dir().join(format!("slabcast-fifo-removed-{}", std::process::id()));
+        let semaphore = Semaphore::create(&path, 0o600).expect("create");
         std::fs::remove_file(&path).expect("remove");
         let sleeper = |descriptor| Sleeper { pid: Some(std::process::id()), descriptor };
         let open = |sleeper| Poster::open(&path, &sleeper).expect("open");
@@ -177,15 +175,6 @@ mod tests {
         // Another pipe of that process: nothing may be written into it.
         let (_reader, writer) = rustix::pipe::pipe().expect("a pipe");
         assert!(open(sleeper(writer.as_raw_fd() as u32)).is_none());
-        assert!(open(Sleeper::nowhere()).is_none());
-    }
-
-    #[test]
-    fn a_poster_learns_that_the_sleeper_is_gone() {
-        let (path, semaphore, poster) = pair("gone");
-        drop(semaphore);
-        assert!(!poster.post());
-        assert!(Poster::open(&path, &Sleeper::nowhere()).expect("open").is_none());
-        std::fs::remove_file(path).expect("remove");
+        assert!(open(Sleeper { pid: None, descriptor: 0 }).is_none());
     }
 }

@@ -191,7 +191,12 @@ impl Actor {
             "arm" => {
                 let (point, rest) = line["arm ".len()..].split_once('|').expect("a point");
                 let (nth, act) = rest.split_once('|').expect("a number");
-                let act = if act == "stop" { Act::Stop } else { Act::Kill };
+                let act = match act {
+                    "kill" => Act::Kill,
+                    #[cfg(unix)]
+                    "stop" => Act::Stop,
+                    _ => panic!("no such act: {act}"),
+                };
                 arm(point, nth.parse().expect("a number"), act);
                 "armed".into()
             }

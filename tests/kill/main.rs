@@ -37,6 +37,8 @@ fn every_point_has_a_case_and_every_case_a_point() {
     let points = points();
     let cases = cases::all();
     let covered: BTreeSet<String> = cases.iter().map(|case| case.point.to_owned()).collect();
+    let points: BTreeSet<String> =
+        points.into_iter().filter(|point| !cases::NOT_HERE.contains(&point.as_str())).collect();
     assert_eq!(points.difference(&covered).collect::<Vec<_>>(), Vec::<&String>::new(), "without a case");
     assert_eq!(covered.difference(&points).collect::<Vec<_>>(), Vec::<&String>::new(), "not in the source");
     let names: BTreeSet<String> = cases.iter().map(suite::Case::name).collect();

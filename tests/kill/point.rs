@@ -7,9 +7,10 @@ use std::sync::Mutex;
 /// What happens at the point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// SIGKILL.
+    /// SIGKILL; on Windows, to be terminated.
     Kill,
-    /// SIGSTOP; SIGCONT goes on from there.
+    /// SIGSTOP; SIGCONT goes on from there. Windows stops no process.
+    #[cfg(unix)]
     Stop,
 }
 
@@ -43,16 +44,31 @@ pub(crate) fn reached(name: &str) {
     // Not held while stopped: other threads go on until the signal has reached them.
     drop(due);
     match act {
-        Act::Kill => {
-            raise(libc::SIGKILL);
-            unreachable!("nobody survives it");
-        }
+        Act::Kill => die(),
+        #[cfg(unix)]
         Act::Stop => raise(libc::SIGSTOP),
     }
 }
 
+#[cfg(unix)]
+fn die() -> ! {
+    raise(libc::SIGKILL);
+    unreachable!("nobody survives it");
+}
+
+/// With the code that others end a process with.
+#[cfg(windows)]
+#[expect(unsafe_code)]
+fn die() -> ! {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, TerminateProcess};
+    // SAFETY: touches no memory.
+    unsafe { TerminateProcess(GetCurrentProcess(), 1) };
+    unreachable!("nobody survives it");
+}
+
 /// Sent to this very thread: it does not return from the call before the signal has done its work. One sent to the process
 /// might be taken by another thread, and this one go on for some steps.
+#[cfg(unix)]
 #[expect(unsafe_code)]
 fn raise(signal: i32) {
     // SAFETY: touches no memory.

@@ -3,9 +3,7 @@
 use crate::scenes::Scene;
 use crate::stage::Stage;
 use crate::support::{WATCHDOG, may_isolate, this_program};
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::fs::File;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -92,13 +90,12 @@ fn run_one(name: &str) -> Result<Waits, String> {
         std::thread::current().id()
     ));
     let output = File::create(&path).expect("a file");
-    let child = this_program("case")
-        .env(CASE, name)
-        .stdout(output.try_clone().expect("a descriptor"))
-        .stderr(output)
-        .process_group(0)
-        .spawn()
-        .expect("started");
+    let (mut program, _own) = this_program("case");
+    // So that all it started can be ended with it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut program, 0);
+    program.env(CASE, name).stdout(output.try_clone().expect("a descriptor")).stderr(output);
+    let child = program.spawn().expect("started");
     let status = end_of(child);
     let said = String::from_utf8_lossy(&std::fs::read(&path).expect("a file")).into_owned();
     let _ = std::fs::remove_file(path);
@@ -113,6 +110,17 @@ fn run_one(name: &str) -> Result<Waits, String> {
     }
 }
 
+#[cfg(unix)]
+fn end_all(child: &mut Child) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+}
+/// What it started ends with its input, for nothing is stopped.
+#[cfg(windows)]
+fn end_all(child: &mut Child) {
+    let _ = child.kill();
+}
+
 /// None: it took forever, and is ended with all it started, also what is stopped.
 fn end_of(mut child: Child) -> Option<ExitStatus> {
     let start = Instant::now();
@@ -121,7 +129,7 @@ fn end_of(mut child: Child) -> Option<ExitStatus> {
             return Some(status);
         }
         if start.elapsed() > watchdog() * 2 {
-            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            end_all(&mut child);
             let _ = child.wait();
             return None;
         }

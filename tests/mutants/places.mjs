@@ -3,12 +3,11 @@
 const care = 'src/bus/care.rs'
 const fifo = 'src/wake/fifo.rs'
 const files = 'src/bus/files.rs'
-const lock = 'src/segment/lock.rs'
 const lost = 'src/segment/lost.rs'
+const unix = (contract) => `src/segment/os/unix/${contract}.rs`
 const mapping = 'src/segment/mapping.rs'
 const opening = 'src/bus/opening.rs'
 const place = 'src/segment/place.rs'
-const presence = 'src/segment/presence.rs'
 const shared = 'src/bus/shared.rs'
 const sweep = 'src/segment/sweep.rs'
 const wake = 'src/wake/mod.rs'
@@ -31,8 +30,6 @@ const ownFolder = strangers('in our own folder')
 const version = (test) => crash('versions', test)
 const dying = 'rust::leader::what_a_dying_process_still_holds_is_waited_for'
 const roundAbout = 'wake::fifo::tests::a_sleeper_whose_file_was_removed_is_found_by_its_descriptor_and_by_no_other'
-
-const chmod = (file) => `${file}.set_permissions(std::fs::Permissions::from_mode(self.mode))?;`
 
 const checks = [
   [
@@ -87,7 +84,7 @@ const checks = [
   [
     'lost',
     'who keeps only what was left is not told from nobody',
-    lost,
+    unix('memory'),
     'Some(_) => holder = Holder::Left,',
     'Some(_) => holder = Holder::Nobody,',
     'rust::fork::a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way',
@@ -95,7 +92,7 @@ const checks = [
   [
     'lost',
     'who keeps only what was left has the bus',
-    lost,
+    unix('memory'),
     'Some(_) => holder = Holder::Left,',
     'Some(_) => return Holder::Member(pid),',
     'rust::fork::a_forked_child_that_outlives_its_parents_bus_stands_in_nobodys_way',
@@ -119,7 +116,7 @@ const checks = [
   [
     'presence',
     'not declared',
-    presence,
+    unix('presence'),
     'lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark)',
     'lock(&folder, libc::F_OFD_GETLK, libc::F_RDLCK, mark)',
     folder,
@@ -127,7 +124,7 @@ const checks = [
   [
     'presence',
     'the same for all buses',
-    presence,
+    unix('presence'),
     '(mark >> 2) as libc::off_t',
     '(mark & 0) as libc::off_t',
     vanished('all files removed and then all members killed'),
@@ -159,10 +156,10 @@ const checks = [
   [
     'presence',
     'a lock of anybody is taken for a member',
-    presence,
+    unix('presence'),
     'Ok(found) if (found.l_start, found.l_len) == (byte_of(mark), 1) =>',
     'Ok(found) if true || (found.l_start, found.l_len) == (byte_of(mark), 1) =>',
-    'segment::presence::tests::a_lock_that_no_member_holds_tells_of_nobody_in_particular',
+    'segment::os::unix::presence::tests::a_lock_that_no_member_holds_tells_of_nobody_in_particular',
   ],
   [
     'files',
@@ -258,50 +255,50 @@ const checks = [
   [
     'owed',
     'the memory is not given back',
-    mapping,
-    '            give_back(&memory);\n',
-    '            let _ = (give_back, memory);\n',
+    unix('memory'),
+    '        give_back(&memory);\n',
+    '        let _ = (give_back, memory);\n',
     lastIsAnother,
   ],
   [
     'owed',
     'the memory is given back by its length',
-    mapping,
-    '            give_back(&memory);\n',
-    '            let _ = (give_back, rustix::fs::ftruncate(&memory, 0));\n',
+    unix('memory'),
+    '        give_back(&memory);\n',
+    '        let _ = (give_back, rustix::fs::ftruncate(&memory, 0));\n',
     group('users of a group open and close'),
   ],
   [
     'owed',
     'buses of the other kind are not swept',
     sweep,
-    '[sweep_root(place), sweep_root(&place.other_root())]',
-    '[sweep_root(place)]',
+    'if files::GROUPS {',
+    'if false && files::GROUPS {',
     lastIsAnother,
   ],
   [
     'mode',
     'of folders',
-    place,
-    'std::fs::set_permissions(folder, permissions).map_err(|e| PlaceError::io(folder, e))?;',
-    'let _ = permissions;',
+    unix('files'),
+    'Ok(()) if shared => std::fs::set_permissions(folder, Permissions::from_mode(mode)),',
+    '',
     umask,
   ],
-  ['mode', 'of pointers', place, `        ${chmod('file')}\n`, '', umask],
+  ['mode', 'of pointers', place, `        files::permit(&file, self.mode)?;\n`, '', umask],
   [
     'mode',
     'of the registry lock',
-    lock,
-    'let _ = anchor.set_permissions(std::fs::Permissions::from_mode(place.mode()));',
-    'let _ = std::fs::Permissions::from_mode(place.mode());',
+    unix('lock'),
+    'let _ = files::permit(&anchor, place.mode());',
+    '',
     umask,
   ],
   [
     'mode',
     'of the lock of a member',
     witness,
-    'let permitted = file.set_permissions(Permissions::from_mode(mode));',
-    'let permitted: io::Result<()> = Ok(drop(Permissions::from_mode(mode)));',
+    'let permitted = files::permit(&file, mode);',
+    'let permitted: io::Result<()> = Ok(());',
     umask,
   ],
   ['mode', 'of the semaphore', fifo, '        rustix::fs::fchmod(&fifo, Mode::from_raw_mode(mode))?;\n', '', umask],
@@ -309,54 +306,61 @@ const checks = [
     'mode',
     'of the memory',
     mapping,
-    '        rustix::fs::fchmod(&memory, mode).map_err(|e| os_error(id, e))?;\n',
-    '        let _ = mode;\n',
+    '        memory.permit(place.mode())?;\n',
+    '',
     umask,
   ],
   [
     'owner',
     'not looked at',
-    place,
-    'uid == expected && mode & 0o077 == 0',
+    unix('files'),
+    'owner == expected && mode & 0o077 == 0',
     'mode & 0o077 == 0',
     strangers('the folder of all buses is of another user'),
   ],
   [
     'owner',
     'who else is let in, not looked at',
-    place,
-    'uid == expected && mode & 0o077 == 0',
-    'uid == expected',
+    unix('files'),
+    'owner == expected && mode & 0o077 == 0',
+    'owner == expected',
     strangers('it is open to more than its owner'),
   ],
   [
     'owner',
     'of a shared bus, not looked at',
-    place,
-    'gid == rustix::process::getegid().as_raw() && mode & 0o007 == 0',
+    unix('files'),
+    'group == rustix::process::getegid().as_raw() && mode & 0o007 == 0',
     'mode & 0o007 == 0',
     group('what another group made'),
   ],
   [
     'owner',
     'who else is let in to a shared bus, not looked at',
-    place,
-    'gid == rustix::process::getegid().as_raw() && mode & 0o007 == 0',
-    'gid == rustix::process::getegid().as_raw()',
+    unix('files'),
+    'group == rustix::process::getegid().as_raw() && mode & 0o007 == 0',
+    'group == rustix::process::getegid().as_raw()',
     group('what another group made'),
   ],
   [
     'owner',
     'anything in the place of a folder',
-    place,
+    unix('files'),
     'if trusted && right_kind {',
     'if trusted {',
     strangers('it is open to more than its owner'),
   ],
-  ['owner', 'a lock with a second name', place, ' && meta.nlink() == 1 }', ' }', group('links in the place of a file')],
-  ['owner', 'memory with a second name', place, 'stat.st_nlink <= 1)', 'true)', group('links in the place of a file')],
-  ['owner', 'of the memory, not looked at', mapping, '        place.check_memory(id, &stat)?;\n', '', ownFolder],
-  ['owner', 'of the lock, not looked at', lock, '        place.check(&path, false)?;\n', '', ownFolder],
+  ['owner', 'a lock with a second name', unix('files'), ' && meta.nlink() == 1 }', ' }', group('links in the place of a file')],
+  ['owner', 'memory with a second name', unix('memory'), 'stat.st_nlink <= 1,', 'true,', group('links in the place of a file')],
+  [
+    'owner',
+    'of the memory, not looked at',
+    unix('files'),
+    '        if trusted && right_kind {',
+    '        if trusted && right_kind || path.starts_with("/slabcast.") {',
+    ownFolder,
+  ],
+  ['owner', 'of the lock, not looked at', unix('lock'), '        files::check(&path, false, place.is_shared())?;\n', '', ownFolder],
   [
     'owner',
     'the sweep goes where others lead it',
@@ -369,7 +373,7 @@ const checks = [
   [
     'witness',
     'a pid of another /proc is believed',
-    witness,
+    unix('processes'),
     'Fate::Runs { started } if is_mine =>',
     'Fate::Runs { started } if is_mine || true =>',
     crash('namespaces', 'two processes of a PID namespace'),
@@ -378,8 +382,8 @@ const checks = [
     'witness',
     'what a process was before exec is taken for living',
     witness,
-    '    its && file.try_lock_shared().is_ok()\n',
-    '    false && its && file.try_lock_shared().is_ok()\n',
+    'its && !holding::is_held(',
+    'false && its && !holding::is_held(',
     'rust::exec::a_member_that_execs_is_reaped_though_its_process_runs',
   ],
   [

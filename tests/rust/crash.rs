@@ -9,8 +9,7 @@ mod support;
 use slabcast::{Bus, Options, PublishError};
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use support::{Player, Random, WATCHDOG, folder_of, isolated, lines, nothing_left, role, rounds, say, until};
@@ -66,8 +65,8 @@ fn busy(name: &str, id: u32, folder: &Path) {
     for topic in 0..TOPICS {
         bus.subscribe(&format!("topic:{topic}")).expect("subscribe");
     }
-    let acknowledged = File::create(folder.join(format!("acknowledged-{id}"))).expect("a file");
-    let progress = File::create(folder.join(format!("progress-{id}"))).expect("a file");
+    let mut acknowledged = File::create(folder.join(format!("acknowledged-{id}"))).expect("a file");
+    let mut progress = File::create(folder.join(format!("progress-{id}"))).expect("a file");
     let lines = lines();
     say("ready");
     let mut numbers = [0u32; TOPICS as usize];
@@ -97,11 +96,11 @@ fn busy(name: &str, id: u32, folder: &Path) {
                     }
                 };
                 *n += 1;
-                acknowledged.write_at(&n.to_le_bytes(), topic as u64 * 4).expect("write");
+                write_at(&mut acknowledged, &n.to_le_bytes(), topic as u64 * 4);
             }
         }
         receive(&mut bus, &mut log, Duration::from_millis(if publishing { 0 } else { 1 }));
-        progress.write_at(&(log.len() as u64).to_le_bytes(), 0).expect("write");
+        write_at(&mut progress, &(log.len() as u64).to_le_bytes(), 0);
         if end.is_some_and(|end| log.last().is_some_and(|got| got.position >= end)) {
             break;
         }
@@ -113,6 +112,10 @@ fn busy(name: &str, id: u32, folder: &Path) {
     }
     file.flush().expect("write");
     say("saved");
+}
+
+fn write_at(file: &mut File, bytes: &[u8], at: u64) {
+    file.seek(SeekFrom::Start(at)).and_then(|_| file.write_all(bytes)).expect("write");
 }
 
 /// Takes what there is, and looks at every byte of it.

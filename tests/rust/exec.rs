@@ -1,4 +1,6 @@
-//! A process that becomes another program (exec) keeps its pid and its start, and is no member any more.
+//! A process that becomes another program (exec) keeps its pid and its start, and is no member any more. On Windows a process stays the program it is.
+
+#![cfg(unix)]
 
 use slabcast::{Bus, Options};
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,6 @@
-//! A process that forks without exec has copies of its parent's buses: they say so, and harm nothing.
+//! A process that forks without exec has copies of its parent's buses: they say so, and harm nothing. Windows has no fork.
 
+#![cfg(unix)]
 #![allow(unsafe_code)] // fork has no safe face
 
 use slabcast::{Bus, OpenError, Options};

@@ -15,3 +15,8 @@
 mod unix;
 #[cfg(unix)]
 pub(super) use unix::{files, forks, holding, lock, memory, presence, processes};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(super) use windows::{files, forks, holding, lock, memory, presence, processes};

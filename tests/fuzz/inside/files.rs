@@ -46,7 +46,8 @@ fn one(input: &mut Input<'_>, folder: &PathBuf) {
     let name: String =
         input.0.iter().take(20).map(|&byte| byte as char).filter(|c| !"/\0".contains(*c)).collect();
     let odd = folder.join(format!("{name}.lock"));
-    std::fs::write(odd, input.0).expect("a file");
+    // Names that the file system does not take are nobody's.
+    let _ = std::fs::write(odd, input.0);
 
     lives(Some(who), &place, number, mine);
     lives(None, &place, number, mine);

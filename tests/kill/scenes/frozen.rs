@@ -4,7 +4,6 @@ use super::amid::{Around, arrives, begin};
 use super::{Death, all_is_well, stops_at, victim};
 use crate::member::SLAB;
 use crate::stage::{Fate, Person, Stage};
-use rustix::process::Signal;
 use std::time::Instant;
 
 /// What the others cannot have while it is stopped.
@@ -59,7 +58,7 @@ pub fn play(
         }
     }
     let start = Instant::now();
-    release(&frozen, ending);
+    release(&mut frozen, ending);
     for person in &mut waiting {
         let Fate::Answered(answer) = stage.fate(person) else { panic!("{} ended", person.id) };
         assert!(!answer.starts_with("error"), "{answer}");
@@ -85,8 +84,11 @@ pub fn play(
 }
 
 /// It is stopped no longer. Who waits for what it held waits from here on, and not until its corpse is cleared away.
-pub fn release(frozen: &Person, ending: Ending) {
-    frozen.player.signal(if ending == Ending::Killed { Signal::KILL } else { Signal::CONT });
+pub fn release(frozen: &mut Person, ending: Ending) {
+    match ending {
+        Ending::Killed => frozen.player.kill_now(),
+        Ending::GoesOn => frozen.player.go_on(),
+    }
 }
 
 /// One that was released is dead, or has done what it was about to do and leaves.

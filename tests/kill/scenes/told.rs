@@ -5,7 +5,6 @@ use super::frozen::{Ending, end, release};
 use super::{all_is_well, alone, dies_at, lines, stops_at, victim};
 use crate::member::{Got, TRAFFIC, name_of};
 use crate::stage::{Fate, Person, Stage};
-use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -34,7 +33,7 @@ pub fn the_cutter_dies(stage: &mut Stage, point: &str) {
     open_all(stage);
     let mut stopped = victim(stage, 11, "open; subscribe 0-2");
     let mut cutter = victim(stage, 12, "stall 500; open");
-    stopped.player.signal(Signal::STOP);
+    stopped.player.stop();
     stage
         .until("it is stopped", |_| if stopped.player.is_stopped() { Ok(()) } else { Err("not yet".into()) });
     stage.all_neighbours("follow");
@@ -42,7 +41,7 @@ pub fn the_cutter_dies(stage: &mut Stage, point: &str) {
     assert!(!stage.audit().reading.contains(&stopped.number), "it is cut off");
     stage.all_neighbours("traffic");
     stage.goes_on();
-    stopped.player.signal(Signal::CONT);
+    stopped.player.go_on();
     stage.does(&mut stopped, "follow");
     stage.goes_on();
     stage.does(&mut stopped, "stop");
@@ -101,7 +100,7 @@ pub fn posted_to_and_not_drained(stage: &mut Stage, point: &str, ending: Ending)
         if alloc > begun + crate::member::SLAB - 6000 { Ok(()) } else { Err(format!("{alloc} from {begun}")) }
     });
     if ending == Ending::GoesOn {
-        reader.player.signal(Signal::CONT);
+        reader.player.go_on();
         let Fate::Answered(_) = stage.fate(&mut reader) else { panic!("it goes on") };
         stage.does(&mut reader, "follow");
         stage.neighbours.push(reader);
@@ -109,7 +108,7 @@ pub fn posted_to_and_not_drained(stage: &mut Stage, point: &str, ending: Ending)
         stage.goes_on_without_hearing_of(11);
         all_is_well(stage, &mut [], &[]);
     } else {
-        release(&reader, ending);
+        release(&mut reader, ending);
         stage.goes_on();
         end(stage, &mut reader, ending, "sleep");
         all_is_well(stage, &mut [reader], &[Some(0)]);
@@ -132,7 +131,7 @@ pub fn nobody_gets_the_lock(stage: &mut Stage, point: &str, ending: Ending) {
     }
     stage.goes_on();
     let start = Instant::now();
-    release(&holder, ending);
+    release(&mut holder, ending);
     stage.does(&mut subscriber, "subscribe 30");
     stage.does(&mut opener, "open");
     stage.longest = stage.longest.max(start.elapsed());
@@ -153,7 +152,7 @@ pub fn a_leaver_without_the_lock(stage: &mut Stage, point: &str, ending: Ending)
     stops_at(stage, &mut holder, point, 0, "subscribe 20");
     assert_eq!(stage.does(&mut leaver, "leave"), "left");
     stage.goes_on();
-    release(&holder, ending);
+    release(&mut holder, ending);
     end(stage, &mut holder, ending, "subscribe 20");
     stage.goes_on();
     // `leaver` lives until the end: nothing but its word says that it left.
@@ -173,7 +172,7 @@ pub fn its_place_is_taken_while_it_leaves(stage: &mut Stage, point: &str, ending
         if members.contains(&number) { Err(format!("{members:?}")) } else { Ok(()) }
     });
     let mut next = victim(stage, 12, "open; subscribe 0-2; follow");
-    release(&leaver, ending);
+    release(&mut leaver, ending);
     stage.goes_on();
     end(stage, &mut leaver, ending, "leave");
     let number = next.number;
@@ -200,7 +199,7 @@ pub fn an_opener_waits_for_the_last_leaver(stage: &mut Stage, point: &str, endin
     }
     assert_eq!(opener.player.heard(), None, "the lock is held");
     let start = Instant::now();
-    release(&leaver, ending);
+    release(&mut leaver, ending);
     answered_well(stage, &mut opener);
     stage.longest = stage.longest.max(start.elapsed());
     end(stage, &mut leaver, ending, "leave");
@@ -220,11 +219,11 @@ pub fn an_opener_holds_the_lock_of_a_bus_that_goes(stage: &mut Stage, point: &st
     let mut holder = victim(stage, 11, "open");
     begin(stage, Around::Traffic);
     stops_at(stage, &mut holder, "change: begun", 0, "subscribe 20");
-    opener.player.signal(Signal::CONT);
+    opener.player.go_on();
     stage.goes_on();
     assert_eq!(opener.player.heard(), None, "the lock is held");
     let start = Instant::now();
-    release(&holder, ending);
+    release(&mut holder, ending);
     answered_well(stage, &mut opener);
     stage.longest = stage.longest.max(start.elapsed());
     end(stage, &mut holder, ending, "subscribe 20");

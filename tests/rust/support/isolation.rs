@@ -1,43 +1,32 @@
-//! A test where nobody else's buses lie: a mount namespace with an empty /dev/shm, where that is permitted.
+//! A test where nobody else's buses lie, where that is permitted.
 
+#[cfg_attr(unix, path = "isolation/unix.rs")]
+#[cfg_attr(windows, path = "isolation/windows.rs")]
+mod system;
+
+use super::place::{folder_of, left};
 use super::{WATCHDOG, rounds};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
+pub use system::{Own, may_isolate};
 
 const ISOLATED: &str = "SLABCAST_CRASH_ISOLATED";
-const MOUNT: &str = "mount -t tmpfs -o size=1g,mode=1777 slabcast-test /dev/shm";
 
-fn unshare(script: &str) -> Command {
-    let mut command = Command::new("unshare");
-    let as_root = rustix::process::geteuid().is_root();
-    command.args(if as_root { &["-m"][..] } else { &["-r", "-m"] });
-    command.args(["--propagation", "private", "sh", "-c", script]);
-    command
-}
-
-/// Whether this machine permits it.
-pub fn may_isolate() -> bool {
-    static MAY: LazyLock<bool> =
-        LazyLock::new(|| unshare(MOUNT).stderr(Stdio::null()).status().is_ok_and(|status| status.success()));
-    *MAY
-}
-
-/// This program again, at the test of that name and in a place of its own where that is permitted.
-pub fn this_program(test: &str) -> Command {
+/// This program again, at the test of that name and in a place of its own where that is permitted; which is to be kept until it
+/// has ended.
+pub fn this_program(test: &str) -> (Command, Option<Own>) {
     let exe = std::env::current_exe().expect("this program");
-    let mut command = if may_isolate() {
-        let mut command = unshare(&format!("{MOUNT} && exec \"$0\" \"$@\""));
-        command.arg(exe);
-        command
+    let (mut command, own) = if may_isolate() {
+        let (command, own) = system::command(&exe);
+        (command, Some(own))
     } else {
-        println!("no private /dev/shm is permitted here: what others leave there is not told from ours");
-        Command::new(exe)
+        println!("no place of our own is permitted here: what others leave there is not told from ours");
+        (Command::new(exe), None)
     };
     command.args(["--exact", test, "--nocapture"]);
     command.env(ISOLATED, if may_isolate() { "yes" } else { "no" });
-    command
+    (command, own)
 }
 
 /// Runs the test of that name again where nobody else's buses lie.
@@ -47,7 +36,8 @@ pub fn isolated(name: &str, test: impl FnOnce(bool)) {
         Ok(_) => return test(false),
         Err(_) => {}
     }
-    let mut process = this_program(name).spawn().expect("started");
+    let (mut program, _own) = this_program(name);
+    let mut process = program.spawn().expect("started");
     let start = Instant::now();
     let status = loop {
         match process.try_wait().expect("waited for") {
@@ -60,19 +50,6 @@ pub fn isolated(name: &str, test: impl FnOnce(bool)) {
         }
     };
     assert!(status.success(), "{name} failed, or took forever: see above");
-}
-
-/// Every file of slabcast's in /dev/shm.
-pub fn left() -> Vec<PathBuf> {
-    let names = std::fs::read_dir("/dev/shm").expect("/dev/shm").flatten();
-    names
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("slabcast"))
-        .map(|entry| entry.path())
-        .collect()
-}
-
-pub fn folder_of(bus: &str) -> PathBuf {
-    Path::new("/dev/shm").join(format!("slabcast-{}", rustix::process::geteuid().as_raw())).join(bus)
 }
 
 pub fn nothing_left(isolated: bool, bus: &str, when: &str) {

@@ -4,11 +4,13 @@
 #![allow(dead_code, unused_imports)] // each target uses what it needs
 
 mod isolation;
+mod place;
 mod player;
 mod random;
 
-pub use isolation::{folder_of, isolated, left, may_isolate, nothing_left, this_program};
-pub use player::{Player, lines, role, say};
+pub use isolation::{isolated, may_isolate, nothing_left, this_program};
+pub use place::{folder_of, left};
+pub use player::{CAN_STOP, Player, lines, role, say};
 pub use random::Random;
 
 use std::time::{Duration, Instant};

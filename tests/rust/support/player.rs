@@ -1,12 +1,13 @@
 //! Real processes: this program again, in a role. They are told lines and answer with lines, and are gone when dropped.
 
 use super::WATCHDOG;
-use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+
+/// Whether a process can be stopped, and go on later.
+pub const CAN_STOP: bool = cfg!(unix);
 
 const ROLE: &str = "SLABCAST_CRASH_ROLE";
 
@@ -54,14 +55,40 @@ impl Player {
         drop(self.input.take());
         assert!(self.process.wait().expect("waited for").success());
     }
-    pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("it is there");
+    /// Ends it, and does not wait for that.
+    pub fn kill_now(&mut self) {
+        self.process.kill().expect("killed");
     }
-    /// Whether it has ended by SIGKILL; no other end is expected.
+    /// Whether it has ended by a kill; no other end is expected.
     pub fn was_killed(&mut self) -> bool {
         let Some(status) = self.process.try_wait().expect("waited for") else { return false };
-        assert_eq!(status.signal(), Some(Signal::KILL.as_raw()), "it ended otherwise: {status}");
+        assert!(is_kill(status), "it ended otherwise: {status}");
         true
+    }
+}
+
+#[cfg(unix)]
+fn is_kill(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(rustix::process::Signal::KILL.as_raw())
+}
+/// The code that who ends it gives; the harness' own is another.
+#[cfg(windows)]
+fn is_kill(status: ExitStatus) -> bool {
+    status.code() == Some(1)
+}
+
+/// What is a signal's: stopping it, and letting it go on.
+#[cfg(unix)]
+impl Player {
+    pub fn stop(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+    pub fn go_on(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid(), signal).expect("it is there");
     }
     /// Whether every thread of it stands still by SIGSTOP.
     pub fn is_stopped(&self) -> bool {
@@ -74,8 +101,22 @@ impl Player {
         let stands: Vec<bool> = tasks.flatten().map(stands).collect();
         !stands.is_empty() && stands.iter().all(|stands| *stands)
     }
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.process)
+    fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.process)
+    }
+}
+
+/// Windows stops no process: whoever would ask for it is left out by `CAN_STOP`.
+#[cfg(windows)]
+impl Player {
+    pub fn stop(&self) {
+        panic!("no process can be stopped here");
+    }
+    pub fn go_on(&self) {
+        panic!("no process was stopped here");
+    }
+    pub fn is_stopped(&self) -> bool {
+        false
     }
 }
 
