@@ -5,7 +5,10 @@
 const test = require('node:test')
 const assert = require('node:assert')
 const fs = require('node:fs')
+const os = require('node:os')
+const path = require('node:path')
 const slabcast = require('slabcast')
+const native = require('../../js/native')
 const { assertNothingLeft, folderOf, openBus, segmentOf, uniqueName } = require('./support/bus')
 const { run } = require('./support/process')
 const { until } = require('./support/wait')
@@ -578,21 +581,77 @@ test('a lost bus holds no process: who handles the error ends by itself', async 
   assert.deepStrictEqual(await child.end(), { code: 0, signal: null })
 })
 
-test('ERR_UNSUPPORTED_PLATFORM says which platform, at first use and not at require', async (t) => {
-  const child = run(t, async ({ say }) => {
-    Object.defineProperty(process, 'arch', { value: 'pdp11' })
-    const ipc = require('slabcast')
-    try {
-      ipc.publish('t', 1)
-    } catch ({ name, code, message, host }) {
-      await say({ name, code, message, host })
-    }
-  })
-  const { message, ...fields } = await child.hear()
-  assert.strictEqual(fields.name, 'SlabcastError')
-  assert.strictEqual(fields.code, 'ERR_UNSUPPORTED_PLATFORM')
-  assert.match(fields.host, /^linux-pdp11/)
+/** What the first use says where Node says that it is this system and processor, and its program is that file. */
+const firstUse = async (t, host) => {
+  const child = run(
+    t,
+    async ({ say }, host) => {
+      for (const [key, value] of Object.entries(host)) Object.defineProperty(process, key, { value })
+      const ipc = require('slabcast')
+      try {
+        ipc.publish('t', 1)
+      } catch ({ name, code, message, host }) {
+        await say({ name, code, message, host })
+      }
+    },
+    host,
+  )
+  const { name, code, ...rest } = await child.hear()
+  assert.deepStrictEqual({ name, code }, { name: 'SlabcastError', code: 'ERR_UNSUPPORTED_PLATFORM' })
+  return rest
+}
+
+test('ERR_UNSUPPORTED_PLATFORM says, at first use and not at require, which platform it is and what to do', async (t) => {
+  for (const [platform, arch] of [
+    ['freebsd', 'x64'],
+    ['linux', 'ia32'],
+    ['win32', 'ia32'],
+    ['aix', 'ppc64'],
+  ]) {
+    const { host, message } = await firstUse(t, { platform, arch })
+    assert.strictEqual(host, `${platform}-${arch}`)
+    assert.match(message, new RegExp(`${platform}-${arch}.*Linux, macOS and Windows.*x64 and arm64`))
+    assert.doesNotMatch(message, /npm run build/)
+  }
+})
+
+test('where a binary could be, but is not, ERR_UNSUPPORTED_PLATFORM says how to come by it', async (t) => {
+  const absent = process.arch === 'x64' ? 'arm64' : 'x64'
+  for (const platform of ['linux', 'darwin', 'win32']) {
+    const { host, message } = await firstUse(t, { platform, arch: absent })
+    assert.strictEqual(host, `${platform}-${absent}`)
+    assert.match(message, new RegExp(`${host}.*npm run build.*build/slabcast\\.${host}\\.node`))
+  }
+})
+
+test('a Node that stands on musl is told from one on glibc: no binary of the other is loaded', async (t) => {
+  // As the head of Alpine's program: an ELF file that names its loader.
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'slabcast-musl-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const execPath = path.join(folder, 'node')
+  fs.writeFileSync(execPath, Buffer.concat([Buffer.from('\x7fELF\x02\x01'), Buffer.from('/lib/ld-musl-x86_64.so.1\0')]))
+  const { host, message } = await firstUse(t, { platform: 'linux', arch: process.arch, execPath })
+  assert.strictEqual(host, `linux-${process.arch}-musl`)
   assert.match(message, /npm run build/)
+})
+
+test('a binary that cannot be loaded is told with the reason and what to do', async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'slabcast-broken-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  fs.cpSync(path.join(__dirname, '..', '..', 'js'), path.join(folder, 'js'), { recursive: true })
+  fs.cpSync(path.join(__dirname, '..', '..', 'package.json'), path.join(folder, 'package.json'))
+  fs.mkdirSync(path.join(folder, 'build'))
+  fs.writeFileSync(path.join(folder, 'build', path.basename(native.binary())), 'no library')
+  const ipc = require(path.join(folder, 'js', 'index.js'))
+  assert.throws(
+    () => ipc.publish('t', 1),
+    (error) => {
+      assert.strictEqual(error.code, 'ERR_UNSUPPORTED_PLATFORM')
+      assert.match(error.message, /cannot be loaded: .*npm run build/s)
+      assert.strictEqual(error.cause.code, 'ERR_DLOPEN_FAILED')
+      return true
+    },
+  )
 })
 
 test('an open that throws leaves nothing behind', () => {
