@@ -6,6 +6,12 @@
 //!
 //! Start with [`Bus`]. ARCHITECTURE.md draws the rooms, docs/design.md argues the protocol.
 
+#[cfg(not(all(
+    any(target_os = "linux", target_os = "android", target_os = "macos", windows),
+    target_pointer_width = "64"
+)))]
+compile_error!("slabcast runs on Linux, macOS and Windows, on 64-bit processors");
+
 mod bus;
 mod error;
 mod layout;

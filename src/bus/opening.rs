@@ -8,8 +8,8 @@ use crate::error::OpenError;
 use crate::layout::Sizes;
 use crate::segment::{
     Guard, Holder, LockError, Place, PlaceError, Presence, Present, RegistryLock, Segment, SegmentError,
-    anyone_lives, find_memory, holder_of_memory, is_ours, read_text, remove_all_member_files, remove_bus,
-    remove_memory, sweep,
+    anyone_lives, find_memory, holder_of_memory, is_ours, memory_id, read_text, remove_all_member_files,
+    remove_bus, remove_memory, sweep,
 };
 use crate::sync::step;
 use std::io;
@@ -196,9 +196,8 @@ fn build(place: &Place, sizes: Sizes) -> Result<Segment, OpenError> {
     if let Some(id) = read_text(&making).ok().filter(|id| is_ours(id)) {
         Segment::unlink(&id);
     }
-    let mut random = [0u8; 8];
-    getrandom::fill(&mut random).map_err(|error| os(Path::new("random bytes"), error.into()))?;
-    let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
+    let random = getrandom::u64().map_err(|error| os(Path::new("random bytes"), error.into()))?;
+    let id = memory_id(random);
     place.note(&id).map_err(|error| os(&making, error))?;
     step("create: noted");
     let segment = Segment::create(&id, place, sizes)?;

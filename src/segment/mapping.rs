@@ -63,10 +63,8 @@ impl Segment {
     /// Makes a segment, complete, under a name nobody knows yet.
     pub fn create(id: &str, place: &Place, sizes: Sizes) -> Result<Segment, SegmentError> {
         let geometry = Geometry::new(sizes).ok_or(SegmentError::Corrupt("its sizes"))?;
-        let mut memory = Memory::create(id, geometry.total)?;
-        step("create: made");
-        // From here on an early return unlinks it, until it is complete.
-        memory.permit(place.mode())?;
+        // An early return unlinks it, until it is complete.
+        let mut memory = Memory::create(id, geometry.total, place.mode())?;
         memory.reserve(0, geometry.topics)?;
         step("create: reserved");
         memory.keep();
@@ -126,7 +124,7 @@ impl Segment {
             members: identity.members.load(Relaxed),
         })
         .ok_or(SegmentError::Corrupt("its sizes"))?;
-        if geometry.total != memory.len() {
+        if !memory.is_for(geometry.total) {
             return Err(SegmentError::Corrupt("its sizes"));
         }
         let segment = Segment {

@@ -18,7 +18,8 @@ pub(crate) use os::forks::Generation;
 pub(crate) use place::{Place, PlaceError, read_text};
 pub(crate) use presence::{Presence, Present};
 pub(crate) use sweep::{
-    anyone_lives, is_ours, remove_all_member_files, remove_bus, remove_memory, sweep, unlink_memory,
+    anyone_lives, is_ours, memory_id, remove_all_member_files, remove_bus, remove_memory, sweep,
+    unlink_memory,
 };
 #[cfg(any(fuzzing, all(test, not(loom))))]
 pub(crate) use witness::lives;

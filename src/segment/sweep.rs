@@ -147,8 +147,32 @@ fn sweep_root(place: &Place) -> Vec<String> {
     known
 }
 
+/// The name of a memory object: at most 31 bytes, which is what macOS takes.
+pub(crate) fn memory_id(random: u64) -> String {
+    format!("/slabcast.{random:016x}")
+}
+
 /// A pointer's content is a name this crate gives: nothing else is ever unlinked.
 pub(crate) fn is_ours(id: &str) -> bool {
     id.strip_prefix("/slabcast.")
         .is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_memory_fit_every_system_and_are_known_as_ours() {
+        for random in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
+            let id = memory_id(random);
+            // PSHMNAMLEN of macOS, with the slash.
+            assert!(id.len() <= 31 && is_ours(&id), "{id}");
+        }
+        assert_ne!(memory_id(1), memory_id(2));
+        for rest in ["", "0123456789abcde", "0123456789abcdefa", "0123456789abcde/"] {
+            assert!(!is_ours(&format!("/slabcast.{rest}")), "{rest}");
+        }
+        assert!(!is_ours("0123456789abcdef"));
+    }
 }

@@ -6,9 +6,9 @@
 use super::{Sleeper, is_removed};
 use crate::sync::step;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 #[cfg(any(feature = "node", test))]
 use rustix::fd::RawFd;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -23,12 +23,13 @@ pub(crate) struct Semaphore {
 
 impl Semaphore {
     pub fn create(path: &Path, mode: u32) -> io::Result<Semaphore> {
-        make(path, Mode::from_raw_mode(mode))?;
+        let mode = Mode::from_raw_mode(mode as _);
+        make(path, mode)?;
         step("semaphore: made");
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let fifo = rustix::fs::open(path, flags, Mode::empty())?;
         // The umask may have taken from what the group was to get.
-        rustix::fs::fchmod(&fifo, Mode::from_raw_mode(mode))?;
+        rustix::fs::fchmod(&fifo, mode)?;
         Ok(Semaphore { fifo })
     }
 
@@ -154,9 +155,17 @@ fn make(path: &Path, mode: Mode) -> io::Result<()> {
     Ok(rustix::fs::mknodat(rustix::fs::CWD, path, FileType::Fifo, mode, 0)?)
 }
 
+/// By a call of its own there, which rustix does not have.
 #[cfg(target_vendor = "apple")]
 fn make(path: &Path, mode: Mode) -> io::Result<()> {
-    Ok(rustix::fs::mkfifoat(rustix::fs::CWD, path, mode)?)
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a string that ends in NUL.
+    match unsafe { libc::mkfifo(path.as_ptr(), mode.as_raw_mode()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -1,6 +1,7 @@
 //! A process that becomes another program (exec) keeps its pid and its start, and is no member any more. On Windows a process stays the program it is.
+//! On macOS that is not told.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use slabcast::{Bus, Options};
 use std::io::{BufRead, BufReader};

@@ -1,6 +1,7 @@
 //! A process that forks without exec has copies of its parent's buses: they say so, and harm nothing. Windows has no fork.
+//! It finds descriptors and memory by their paths, which macOS does not have.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![allow(unsafe_code)] // fork has no safe face
 
 use slabcast::{Bus, OpenError, Options};

@@ -11,7 +11,7 @@ use crate::layout::{Identity, MemberState, Parts, Sizes};
 use crate::reap::reap;
 use crate::registry::{Newcomer, TopicId, Topics, attach, hash_bits, name_hash};
 use crate::ring::Ring;
-use crate::segment::{Place, Segment};
+use crate::segment::{Place, Segment, memory_id};
 use crate::slab::Slab;
 use crate::sync::Ordering::{Acquire, Relaxed};
 use std::time::{Duration, Instant};
@@ -25,9 +25,7 @@ thread_local! {
 
 /// One segment for all runs, and what it looked like when it was new.
 fn ground() -> (Segment, Vec<u64>) {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).expect("a number");
-    let id = format!("/slabcast.{:016x}", u64::from_ne_bytes(random));
+    let id = memory_id(getrandom::u64().expect("a number"));
     let segment = Segment::create(&id, &Place::new("fuzz", 0o600), SIZES).expect("a segment");
     // Whoever ends this process leaves nothing behind.
     Segment::unlink(&id);

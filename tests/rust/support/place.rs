@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The folder that `root` and memory lie in.
 #[cfg(unix)]
 fn parent() -> PathBuf {
-    "/dev/shm".into()
+    if cfg!(target_os = "linux") { "/dev/shm".into() } else { "/tmp".into() }
 }
 #[cfg(windows)]
 fn parent() -> PathBuf {

@@ -13,10 +13,9 @@ pub const GROUPS: bool = true;
 /// Of a file: the number of a user.
 pub(crate) type Owner = u32;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const PARENT: &str = "/dev/shm";
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) const PARENT: &str = "/tmp";
+/// The same for all users and programs, whatever their environment: they are to meet there.
+pub(super) const PARENT: &str =
+    if cfg!(any(target_os = "linux", target_os = "android")) { "/dev/shm" } else { "/tmp" };
 
 /// The folder of this user's buses, or of those shared with this process' group.
 pub fn root(shared: bool) -> PathBuf {
@@ -75,8 +74,13 @@ pub fn tidy() {}
 pub fn make_folder(folder: &Path, shared: bool) -> io::Result<()> {
     let mode = if shared { 0o2770 } else { 0o700 };
     match DirBuilder::new().mode(mode).create(folder) {
-        // The umask may have taken from what the group was to get.
-        Ok(()) if shared => std::fs::set_permissions(folder, Permissions::from_mode(mode)),
+        // The umask may have taken from what the group was to get; and by BSD's rules (macOS) what is new is of the group of the
+        // folder it is in, here everybody's, and not of who makes it.
+        Ok(()) if shared => {
+            let group = rustix::process::getegid().as_raw();
+            std::os::unix::fs::chown(folder, None, Some(group))?;
+            std::fs::set_permissions(folder, Permissions::from_mode(mode))
+        }
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }

@@ -1,37 +1,45 @@
-//! A POSIX shared memory object: pages of a memory file system under a name, which can go while the pages are in use.
+//! A POSIX shared memory object: pages under a name, which can go while the pages are in use. What the systems do each in their
+//! own way stands in `memory/`:
+//!
+//! - `create`: an object of that length, mapped, that those may open whom `mode` lets in, whatever the umask. Dropped, it goes.
+//! - `is_length`: whether an object of that length is one made for so many bytes.
+//! - `reserve`: the memory of these bytes is taken now, as far as the system can: a full one is an error here, not a death at the
+//!   first touch.
+//! - `populate`: maps the pages these bytes lie in. False: the system does not know how, and faults do.
+//! - `give_back`: frees all but the header of memory whose name another user alone can remove, where that can be done. Never by
+//!   its length: a page that is gone ends who touches it.
+//! - `LISTED`: the folder in which the system shows the objects, if it does.
 
-use super::files::{PARENT, Whose, careful};
+use super::files::{Whose, careful};
 use crate::layout::SEGMENT_OPEN;
 use crate::segment::lost::{Holder, label_of};
-use crate::segment::mapping::{NoSpace, SegmentError, os_error};
+use crate::segment::mapping::{SegmentError, os_error};
 use crate::segment::place::Place;
 use crate::segment::sweep::is_ours;
-use rustix::fd::OwnedFd;
-use rustix::fs::{FallocateFlags, Mode};
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use shared_memory::{Shmem, ShmemConf};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "memory/linux.rs")]
+#[cfg_attr(target_vendor = "apple", path = "memory/apple.rs")]
+mod system;
+pub use system::populate;
+use system::{LISTED, give_back};
+
 pub struct Memory {
     shmem: Shmem,
     /// For reserving more of the same memory later, also when its name is gone.
-    memory: OwnedFd,
+    memory: File,
 }
 
 impl Memory {
-    /// Makes an object, which goes again with what is returned unless that is kept.
-    pub fn create(id: &str, bytes: usize) -> Result<Memory, SegmentError> {
-        let shmem = ShmemConf::new().os_id(id).size(bytes).create().map_err(|error| os_error(id, error))?;
-        let memory = open(id)?;
+    /// Makes an object for those whom the mode lets in, which goes again with what is returned unless that is kept.
+    pub fn create(id: &str, bytes: usize, mode: u32) -> Result<Memory, SegmentError> {
+        let (shmem, memory) = system::create(id, bytes, mode)?;
         Ok(Memory { shmem, memory })
-    }
-
-    /// Lets in whom the mode lets in.
-    pub fn permit(&self, mode: u32) -> Result<(), SegmentError> {
-        rustix::fs::fchmod(&self.memory, Mode::from_raw_mode(mode))
-            .map_err(|error| os_error(self.id(), error))
     }
 
     /// From here on it stays until it is unlinked.
@@ -42,15 +50,12 @@ impl Memory {
     /// Maps the object of that name, after a look at whose it is.
     pub fn open(id: &str, place: &Place) -> Result<Memory, SegmentError> {
         let memory = open(id)?;
-        let stat = rustix::fs::fstat(&memory).map_err(|error| os_error(id, error))?;
+        let meta = memory.metadata().map_err(|error| os_error(id, error))?;
+        let whose = Whose { owner: meta.uid(), group: meta.gid(), mode: meta.mode() };
         // A name that was removed under living members leaves no link: still theirs.
-        Whose { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode as u32 }.trust(
-            id,
-            place.is_shared(),
-            stat.st_nlink <= 1,
-        )?;
+        whose.trust(id, place.is_shared(), meta.nlink() <= 1)?;
         let shmem = ShmemConf::new().os_id(id).open().map_err(|error| os_error(id, error))?;
-        if shmem.len() as u64 != stat.st_size as u64 {
+        if shmem.len() as u64 != meta.len() {
             return Err(SegmentError::Corrupt("its length"));
         }
         Ok(Memory { shmem, memory })
@@ -67,29 +72,14 @@ impl Memory {
         self.shmem.as_ptr()
     }
 
-    /// Takes the memory now, so that a full file system is an error here and not a SIGBUS at the first touch.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    /// Whether it was made for so many bytes.
+    pub fn is_for(&self, bytes: usize) -> bool {
+        system::is_length(self.len(), bytes)
+    }
+
+    /// Takes the memory now, so that a full system is an error here and not a death at the first touch.
     pub fn reserve(&self, offset: usize, bytes: usize) -> Result<(), SegmentError> {
-        loop {
-            match rustix::fs::fallocate(&self.memory, FallocateFlags::empty(), offset as u64, bytes as u64) {
-                Ok(()) => return Ok(()),
-                Err(Errno::INTR) => continue,
-                Err(Errno::NOSPC) => return Err(self.no_space(bytes as u64).into()),
-                Err(error) => return Err(os_error(self.id(), error)),
-            }
-        }
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn no_space(&self, needed: u64) -> NoSpace {
-        let available = rustix::fs::fstatvfs(&self.memory).map_or(0, |fs| fs.f_bavail * fs.f_frsize);
-        NoSpace { needed, available }
-    }
-
-    /// Elsewhere shared memory objects are swap-backed and never short of a file system's space.
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub fn reserve(&self, _offset: usize, _bytes: usize) -> Result<(), SegmentError> {
-        Ok(())
+        system::reserve(&self.shmem, &self.memory, offset, bytes)
     }
 }
 
@@ -106,28 +96,10 @@ pub fn unlink(id: &str) -> bool {
     false
 }
 
-/// Asks for the pages some bytes lie in, for reading: whoever then writes finds them mapped for that too, shared as they are, and
-/// to ask for writing takes four times as long. False: the system does not know how.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-#[allow(unsafe_code)]
-pub fn populate(start: *const u8, bytes: usize) -> bool {
-    use rustix::mm::{Advice, madvise};
-    const PAGE: usize = 4096;
-    let before = start as usize % PAGE;
-    // SAFETY: the pages of a mapping of ours; what is in them stays.
-    let asked = unsafe {
-        madvise(start.byte_sub(before).cast_mut().cast(), before + bytes, Advice::LinuxPopulateRead)
-    };
-    asked.is_ok()
-}
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub fn populate(_start: *const u8, _bytes: usize) -> bool {
-    false
-}
-
-/// The names of all objects of slabcast's, whosever they are.
+/// The names of all objects of slabcast's, whosever they are. None where the system lists them nowhere (macOS): a bus whose files
+/// are gone is then not found by its memory, only by its members' presence, until they have put them back.
 pub fn ids() -> Vec<String> {
-    let entries = std::fs::read_dir(PARENT).into_iter().flatten().flatten();
+    let entries = LISTED.map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
     entries
         .filter_map(|entry| Some(format!("/{}", entry.file_name().to_str()?)))
         .filter(|id| is_ours(id))
@@ -136,7 +108,7 @@ pub fn ids() -> Vec<String> {
 
 /// An object as a file to read; None where it is not to be read.
 pub fn look_into(id: &str) -> Option<File> {
-    OpenOptions::new().read(true).custom_flags(careful()).open(Path::new(PARENT).join(&id[1..])).ok()
+    OpenOptions::new().read(true).custom_flags(careful()).open(Path::new(LISTED?).join(&id[1..])).ok()
 }
 
 /// Whether it is this user's.
@@ -145,7 +117,7 @@ pub fn is_mine(memory: &File) -> bool {
 }
 
 /// Who holds memory of a place that has lost its name. As far as /proc reaches: not into other PID namespaces, nor to other
-/// users.
+/// users; where there is none (macOS), nobody is found.
 pub fn holder(place: &Place) -> Holder {
     let mut holder = Holder::Nobody;
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -172,22 +144,48 @@ fn held_by(pid: u32, place: &Place) -> Option<u32> {
 
 fn is_nameless(target: PathBuf) -> bool {
     let target = target.to_string_lossy();
-    target.strip_prefix(PARENT).and_then(|id| id.strip_suffix(" (deleted)")).is_some_and(is_ours)
+    let id = LISTED.and_then(|folder| target.strip_prefix(folder)?.strip_suffix(" (deleted)"));
+    id.is_some_and(is_ours)
 }
 
-fn open(id: &str) -> Result<OwnedFd, SegmentError> {
-    rustix::shm::open(id, rustix::shm::OFlags::RDWR, Mode::empty()).map_err(|error| os_error(id, error))
+fn open(id: &str) -> Result<File, SegmentError> {
+    let opened = rustix::shm::open(id, rustix::shm::OFlags::RDWR, Mode::empty());
+    opened.map(File::from).map_err(|error| os_error(id, error))
 }
 
-/// Never by its length: a page that is gone ends who touches it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn give_back(memory: &OwnedFd) {
-    const HEADER_PAGE: u64 = 4096;
-    let bytes = rustix::fs::fstat(memory).map_or(0, |stat| stat.st_size as u64);
-    if bytes > HEADER_PAGE {
-        let holes = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _ = rustix::fs::fallocate(memory, holes, HEADER_PAGE, bytes - HEADER_PAGE);
+#[cfg(all(test, not(loom)))]
+#[allow(unsafe_code)] // a look at the bytes
+mod tests {
+    use super::*;
+
+    const BYTES: usize = 3 * 4096;
+
+    fn id(number: u32) -> String {
+        crate::segment::memory_id(u64::from(std::process::id()) << 32 | u64::from(number))
+    }
+
+    #[test]
+    fn an_object_has_its_length_its_mode_and_bytes_of_0_and_goes_when_it_is_dropped() {
+        for (number, mode) in [(1, 0o600), (2, 0o660)] {
+            let id = id(number);
+            let memory = Memory::create(&id, BYTES, mode).expect("created");
+            assert!(memory.is_for(BYTES) && !memory.is_for(BYTES / 3) && !memory.is_for(9 * BYTES));
+            memory.reserve(4096, 2 * 4096).expect("reserved");
+            let meta = open(&id).expect("opened").metadata().expect("a look");
+            assert_eq!((meta.len(), meta.mode() & 0o777), (memory.len() as u64, mode));
+            // SAFETY: the mapping is as long as asserted, and nobody else knows its name.
+            let bytes = unsafe { std::slice::from_raw_parts(memory.as_ptr(), BYTES) };
+            assert!(bytes.iter().all(|byte| *byte == 0));
+            drop(memory);
+            assert!(matches!(open(&id), Err(SegmentError::Gone(_))));
+        }
+    }
+
+    #[test]
+    fn there_are_no_two_objects_of_one_name_and_who_failed_leaves_the_first_alone() {
+        let id = id(3);
+        let _one = Memory::create(&id, BYTES, 0o600).expect("created");
+        assert!(Memory::create(&id, BYTES, 0o600).is_err());
+        assert!(open(&id).is_ok());
     }
 }
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn give_back(_memory: &OwnedFd) {}

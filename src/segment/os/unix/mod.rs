@@ -1,4 +1,4 @@
-//! The bodies of Linux, and of what is like it.
+//! The bodies of Linux, and of macOS where that is like it.
 
 pub mod files;
 pub mod forks;
@@ -6,4 +6,5 @@ pub mod holding;
 pub mod lock;
 pub mod memory;
 pub mod presence;
+#[cfg_attr(target_vendor = "apple", path = "processes/apple.rs")]
 pub mod processes;

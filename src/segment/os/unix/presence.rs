@@ -17,7 +17,7 @@ impl Presence {
     /// Without effect where parts of a folder cannot be locked.
     pub fn declare(mark: u64) -> io::Result<Presence> {
         let folder = open_folder()?;
-        match lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK, mark) {
+        match lock(&folder, libc::F_OFD_SETLK, libc::F_RDLCK as _, mark) {
             Err(error) if is_unsupported(&error) => {}
             locked => drop(locked?),
         }
@@ -28,9 +28,9 @@ impl Presence {
 /// Somebody: a lock as a member holds it, of this one byte. Unknown: one no member holds is in the way, or parts of a folder
 /// cannot be locked.
 pub fn at(mark: u64) -> Present {
-    let found = open_folder().and_then(|folder| lock(&folder, libc::F_OFD_GETLK, libc::F_WRLCK, mark));
+    let found = open_folder().and_then(|folder| lock(&folder, libc::F_OFD_GETLK, libc::F_WRLCK as _, mark));
     match found {
-        Ok(found) if found.l_type as i32 == libc::F_UNLCK => Present::Nobody,
+        Ok(found) if found.l_type == libc::F_UNLCK as _ => Present::Nobody,
         Ok(found) if (found.l_start, found.l_len) == (byte_of(mark), 1) => Present::Somebody,
         Ok(_) | Err(_) => Present::Unknown,
     }

@@ -10,7 +10,8 @@ use super::files;
 use crate::segment::lost::Holder;
 use crate::segment::mapping::{NoSpace, SegmentError, os_error};
 use crate::segment::place::Place;
-use crate::segment::sweep::is_ours;
+use crate::segment::sweep::{is_ours, memory_id};
+use crate::sync::step;
 use shared_memory::{Shmem, ShmemConf, ShmemError};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -28,8 +29,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Makes a file, which goes again with what is returned unless that is kept.
-    pub fn create(id: &str, bytes: usize) -> Result<Memory, SegmentError> {
+    /// Makes a file, which goes again with what is returned unless that is kept. There is nobody else to let in.
+    pub fn create(id: &str, bytes: usize, _mode: u32) -> Result<Memory, SegmentError> {
         files::make_folder(&files::root(false), false).map_err(|error| os_error(id, error))?;
         let path = path_of(id).map_err(|error| os_error(id, error))?;
         let file = Remains { id: id.to_owned(), kept: false };
@@ -37,6 +38,7 @@ impl Memory {
             Ok(mut shmem) => {
                 // It would remove it in a way of its own.
                 shmem.set_owner(false);
+                step("create: made");
                 Ok(Memory { shmem, file })
             }
             Err(ShmemError::MapCreateFailed(ERROR_DISK_FULL | ERROR_HANDLE_DISK_FULL)) => {
@@ -44,11 +46,6 @@ impl Memory {
             }
             Err(error) => Err(os_error(id, error)),
         }
-    }
-
-    /// There is nobody else to let in.
-    pub fn permit(&self, _mode: u32) -> Result<(), SegmentError> {
-        Ok(())
     }
 
     /// From here on it stays until it is unlinked.
@@ -76,6 +73,10 @@ impl Memory {
     }
     pub fn len(&self) -> usize {
         self.shmem.len()
+    }
+    /// Whether it was made for so many bytes.
+    pub fn is_for(&self, bytes: usize) -> bool {
+        self.len() == bytes
     }
     #[inline(always)]
     pub fn as_ptr(&self) -> *mut u8 {
