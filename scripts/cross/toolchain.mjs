@@ -5,10 +5,10 @@
 //
 //   const chain = toolchain('aarch64-unknown-linux-gnu')   // installs what is missing
 //   chain.cargo(['build', '--release', '--lib', '--features', 'node'])
-//   chain.addon('build')                                   // copies what was built to build/slabcast.<host>.node
+//   chain.addon()     // the release build, copied to target/cross/addons/slabcast.<host>.node; or to a folder that is given
 
 import { spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { checkout, releaseEnvironment } from '../flags.mjs'
 import { run } from '../run.mjs'
@@ -19,6 +19,9 @@ const RUST = {
   '/usr/bin/cargo': 'cargo-web',
   '/usr/lib/rustlib/src/rust/library': 'rust-web-src',
 }
+
+/** Zig's own parts say where they were compiled: that is debug information. */
+const ZIG = ['-Clink-arg=-Wl,-S']
 
 /** What each target needs beside Rust. `host`: as js/native.js names it. */
 const TARGETS = {
@@ -32,8 +35,8 @@ const TARGETS = {
   // Microsoft's libraries are needed for linking, not for a look at the types.
   'x86_64-pc-windows-msvc': { checkOnly: true },
   'aarch64-pc-windows-msvc': { checkOnly: true },
-  'aarch64-apple-darwin': { host: 'darwin-arm64', library: 'libslabcast.dylib', zig: true },
-  'x86_64-apple-darwin': { host: 'darwin-x64', library: 'libslabcast.dylib', zig: true },
+  'aarch64-apple-darwin': { host: 'darwin-arm64', library: 'libslabcast.dylib', zig: true, flags: ZIG },
+  'x86_64-apple-darwin': { host: 'darwin-x64', library: 'libslabcast.dylib', zig: true, flags: ZIG },
   'aarch64-unknown-linux-gnu': {
     host: 'linux-arm64',
     library: 'libslabcast.so',
@@ -54,6 +57,8 @@ const TARGETS = {
 }
 
 export const cross = path.join(checkout, 'target', 'cross')
+/** Where addons for other hosts are put, if nobody says otherwise. */
+export const addons = path.join(cross, 'addons')
 
 /** Installs the packages of those files that are not there: { file: package }. */
 export function install(files) {
@@ -68,15 +73,34 @@ export function install(files) {
   if (still.length > 0) throw new Error(`${packages.join(' ')} installed, and ${still.join(', ')} not there`)
 }
 
-/** Zig, which links for macOS without Apple's libraries, in a folder of its own. */
-function zig() {
-  const folder = path.join(cross, 'zig')
-  if (!existsSync(path.join(folder, 'bin', 'cargo-zigbuild'))) {
-    install({ '/usr/bin/python3': 'python3', '/usr/share/doc/python3-venv': 'python3-venv' })
-    run('python3', ['-m', 'venv', folder])
-    run(path.join(folder, 'bin', 'pip'), ['install', '--quiet', 'ziglang==0.17.1', 'cargo-zigbuild==0.24.0'])
-  }
-  return folder
+/** What pip has of it: zig, which links for macOS without Apple's libraries, and what reads its binaries. Returns the folder of its programs. */
+function python() {
+  const folder = path.join(cross, 'python')
+  const bin = path.join(folder, 'bin')
+  const packages = ['ziglang==0.17.1', 'cargo-zigbuild==0.24.0', 'lief==1.0.0']
+  const installed = path.join(folder, 'installed')
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === packages.join(' ')) return bin
+  install({ '/usr/bin/python3': 'python3', '/usr/share/doc/python3-venv': 'python3-venv' })
+  run('python3', ['-m', 'venv', '--clear', folder])
+  run(path.join(bin, 'pip'), ['install', '--quiet', '--disable-pip-version-check', ...packages])
+  writeFileSync(installed, packages.join(' '))
+  return bin
+}
+
+/** What a Mach-O file says: the symbols it exports, the libraries it loads, its own name, the least system it runs on. */
+export function readMachO(file) {
+  const program = `import json, lief, sys
+binary = lief.MachO.parse(sys.argv[1]).at(0)
+name = [c.name for c in binary.commands if c.command == lief.MachO.LoadCommand.TYPE.ID_DYLIB]
+print(json.dumps({
+  "exports": [s.name for s in binary.exported_symbols],
+  "loads": [l.name for l in binary.libraries if l.command != lief.MachO.LoadCommand.TYPE.ID_DYLIB],
+  "name": name[0] if name else None,
+  "minimum": ".".join(map(str, binary.build_version.minos)),
+}))`
+  const read = spawnSync(path.join(python(), 'python'), ['-c', program, file], { encoding: 'utf8' })
+  if (read.status !== 0) throw new Error(`${file} is not to be read: ${read.stderr}`)
+  return JSON.parse(read.stdout)
 }
 
 /** napi-build asks for Node's import library, although nothing is imported from it: symbols are looked up in the running host. */
@@ -132,9 +156,9 @@ export function toolchain(target) {
     run('/usr/bin/cargo', all, { cwd: checkout, ...options, env: { ...environment(), ...env } })
   }
 
-  /** As `cargo(['build', ...])`, where zig links. */
-  const zigbuild = (args) => {
-    const bin = path.join(zig(), 'bin')
+  /** As `cargo`, where zig compiles C and links. */
+  const throughZig = (command, args, more) => {
+    const bin = python()
     const env = {
       ...environment(),
       PATH: `${bin}:/usr/bin:/bin`,
@@ -145,22 +169,33 @@ export function toolchain(target) {
       // The tool that strips is not there. What there is to strip names the object files' folders, so there is to be nothing.
       CARGO_PROFILE_RELEASE_STRIP: 'none',
       CARGO_PROFILE_RELEASE_DEBUG: '0',
+      ...more,
     }
-    const std = ['-Zbuild-std=std,panic_unwind', '--target', target, '--target-dir', folder]
-    run(path.join(bin, 'cargo-zigbuild'), ['zigbuild', '--locked', ...std, ...args], { cwd: checkout, env })
+    run(path.join(bin, 'cargo-zigbuild'), [command, '--locked', '--target', target, '--target-dir', folder, ...args], {
+      cwd: checkout,
+      env,
+    })
+  }
+
+  /** Types and lints; warnings are errors. `args`: what of it. */
+  const check = (args) => {
+    const env = { CARGO_BUILD_WARNINGS: 'deny' }
+    const std = 'std,panic_unwind,test'
+    if (settings.zig) throughZig('check', ['-Zwarnings', `-Zbuild-std=${std}`, ...args], env)
+    else cargo(['check', '-Zwarnings', ...args], { std, env })
   }
 
   /** The release build of the addon. */
   const build = () => {
     if (settings.checkOnly) throw new Error(`what is needed to link for ${target} is not to be had here`)
     const args = ['--release', '--lib', '--features', 'node']
-    if (settings.zig) zigbuild(args)
+    if (settings.zig) throughZig('zigbuild', ['-Zbuild-std=std,panic_unwind', ...args])
     else cargo(['build', ...args])
     return path.join(folder, target, 'release', settings.library)
   }
 
   /** The same, copied into `to`; returns where it lies. */
-  const addon = (to) => {
+  const addon = (to = addons) => {
     const file = path.join(to, `slabcast.${settings.host}.node`)
     const built = build()
     mkdirSync(to, { recursive: true })
@@ -168,5 +203,5 @@ export function toolchain(target) {
     return file
   }
 
-  return { target, folder, environment, variable, cargo, build, addon }
+  return { target, folder, environment, variable, cargo, check, build, addon }
 }
