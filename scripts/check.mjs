@@ -13,6 +13,7 @@ run(
   ['clippy', '--locked', '--lib', '--profile', 'test', '--target-dir', 'target/loom', '--', '-D', 'warnings'],
   loom,
 )
+run(process.execPath, ['scripts/check-workflows.mjs'])
 run('npx', ['biome', 'check', '--error-on-warnings', '.'])
 run('npx', ['tsc', '--project', 'tests/types'])
 run('npx', ['tsc', '--project', 'tests/types/tsconfig.bundler.json'])
