@@ -54,6 +54,7 @@ pub struct Uv {
     pub backend_timeout: unsafe extern "C" fn(*const uv_loop_s) -> c_int,
     pub close: unsafe extern "C" fn(*mut Handle, CloseCallback),
     /// Named with the underscore because `ref` is a keyword.
+    #[cfg(unix)]
     pub ref_: unsafe extern "C" fn(*mut Handle),
     pub unref: unsafe extern "C" fn(*mut Handle),
 }
@@ -82,6 +83,7 @@ fn resolve() -> Result<Uv, String> {
             idle_stop: symbol(c"uv_idle_stop")?,
             backend_timeout: symbol(c"uv_backend_timeout")?,
             close: symbol(c"uv_close")?,
+            #[cfg(unix)]
             ref_: symbol(c"uv_ref")?,
             unref: symbol(c"uv_unref")?,
         })

@@ -8,10 +8,10 @@ use std::time::Duration;
 /// A watchdog, where something is to come.
 const LONG: Duration = Duration::from_secs(60);
 
-#[cfg(not(loom))]
-use std::thread;
 #[cfg(loom)]
 use loom::thread;
+#[cfg(not(loom))]
+use std::thread;
 
 /// A test of the contract: run once by the system, by a model as often as it takes.
 fn hold(name: &'static str, test: impl Fn(&Scene) + Send + Sync + 'static) {

@@ -7,8 +7,9 @@ const test = require('node:test')
 const assert = require('node:assert')
 const { existsSync } = require('node:fs')
 const path = require('node:path')
-const { assertNothingLeft, uniqueName } = require('./support/bus')
+const { assertNothingLeft, openBus, uniqueName } = require('./support/bus')
 const { application, run, runWith } = require('./support/process')
+const { until } = require('./support/wait')
 
 const CLEAN = { code: 0, signal: null }
 const THREAD = { SLABCAST_TEST_THREAD_WAKE: '1' }
@@ -113,6 +114,105 @@ test('a call that leaves the semaphore posted is called again, once a turn, unti
   )
   assertNothingLeft(name)
 })
+
+test('64 threads of one process wait, each for its own bus, and each wakes for that alone', async (t) => {
+  const names = Array.from({ length: 64 }, () => uniqueName())
+  const child = runWaiting(
+    t,
+    async ({ say, hear }, names) => {
+      const heard = names.map(() => [])
+      const buses = names.map((name, i) => {
+        const bus = require('slabcast').open({ name, size: '64kb', topics: 16 })
+        bus.subscribe('t', (message) => heard[i].push(message))
+        return bus
+      })
+      await say('ready')
+      while ((await hear()) === 'what?') await say(heard)
+      await Promise.all(buses.map((bus) => bus.close()))
+    },
+    names,
+  )
+  assert.strictEqual(await child.hear(), 'ready')
+  const heard = async () => {
+    child.say('what?')
+    return await child.hear()
+  }
+  // One after the other, and each only when the one before was heard: who wakes the wrong one waits for ever.
+  for (const [i, name] of names.entries()) {
+    openBus(t, { name }).publish('t', i)
+    if (i % 16 < 15) continue
+    while ((await heard()).flat().length <= i);
+  }
+  assert.deepStrictEqual(
+    await heard(),
+    names.map((_, i) => [i]),
+  )
+  child.say('end')
+  assert.deepStrictEqual(await child.end(), CLEAN)
+})
+
+test('who is killed in its sleep is gone for the others, who go on waking one another', async (t) => {
+  const name = uniqueName()
+  const bus = openBus(t, { name })
+  const sleep = async ({ say, hear }, name) => {
+    const bus = require('slabcast').open({ name })
+    bus.subscribe('ping', (n) => bus.publish('pong', [process.pid, n]))
+    await say('ready')
+    await hear()
+    await bus.close()
+  }
+  const [killed, lives] = [runWaiting(t, sleep, name), runWaiting(t, sleep, name)]
+  for (const child of [killed, lives]) assert.strictEqual(await child.hear(), 'ready')
+  const pongs = []
+  bus.subscribe('pong', (pong) => pongs.push(pong))
+  const ping = async (n, count) => {
+    bus.publish('ping', n)
+    await until(
+      () => pongs.filter((pong) => pong[1] === n).length === count,
+      () => `${count} answers to ${n}: ${JSON.stringify(pongs)}`,
+    )
+  }
+  await ping(0, 2)
+  await killed.kill()
+  for (let n = 1; n <= 20; n++) await ping(n, 1)
+  await until(() => bus.members().length === 2, 'the dead one is no member any more')
+  await ping(21, 1)
+  lives.say('end')
+  assert.deepStrictEqual(await lives.end(), CLEAN)
+})
+
+for (const [how, end] of Object.entries({
+  'process.exit, from a listener': (bus) => bus.subscribe('end', () => process.exit(3)),
+  'process.exit, from elsewhere': (bus) => bus.subscribe('end', () => setTimeout(() => process.exit(3), 1)),
+  'an uncaught exception': (bus) => {
+    bus.subscribe('end', () => {
+      process.on('exit', () => {
+        process.exitCode = 3
+      })
+      throw new Error('on purpose')
+    })
+  },
+})) {
+  test(`a process ends with a thread that waits: ${how}`, async (t) => {
+    const name = uniqueName()
+    const bus = openBus(t, { name })
+    const child = runWaiting(
+      t,
+      async ({ say }, name, end) => {
+        const bus = require('slabcast').open({ name })
+        new Function('bus', `(${end})(bus)`)(bus)
+        await say('ready')
+      },
+      name,
+      end.toString(),
+    )
+    assert.strictEqual(await child.hear(), 'ready')
+    bus.publish('end', 1)
+    assert.deepStrictEqual(await child.end(), { code: 3, signal: null })
+    // It has left by itself: nobody had to find out.
+    assert.strictEqual(bus.members().length, 1)
+  })
+}
 
 test('the thread rests while JavaScript has not come to look', async (t) => {
   const child = runWaiting(

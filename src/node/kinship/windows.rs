@@ -31,7 +31,8 @@ pub fn look(pid: u32) -> Option<Process> {
     let started = started(&process)?;
     let parent = u32::try_from(basics(&process)?.InheritedFromUniqueProcessId).ok()?;
     // The number may be another's by now, who came later.
-    let is_there = || open(parent, PROCESS_QUERY_LIMITED_INFORMATION).and_then(|parent| self::started(&parent));
+    let is_there =
+        || open(parent, PROCESS_QUERY_LIMITED_INFORMATION).and_then(|parent| self::started(&parent));
     let is_older = is_there().is_some_and(|its| its <= started);
     Some(Process { parent: if is_older { parent } else { 0 }, started })
 }
@@ -85,7 +86,13 @@ fn basics(process: &OwnedHandle) -> Option<PROCESS_BASIC_INFORMATION> {
     // SAFETY: the handle is open, and the buffer what is asked for.
     let status = unsafe {
         let (into, bytes) = (&raw mut basics, size_of::<PROCESS_BASIC_INFORMATION>() as u32);
-        NtQueryInformationProcess(process.as_raw_handle(), ProcessBasicInformation, into.cast(), bytes, null_mut())
+        NtQueryInformationProcess(
+            process.as_raw_handle(),
+            ProcessBasicInformation,
+            into.cast(),
+            bytes,
+            null_mut(),
+        )
     };
     (status >= 0).then_some(basics)
 }
@@ -109,7 +116,8 @@ fn read_into(process: &OwnedHandle, at: usize, bytes: &mut [u8]) -> bool {
 unsafe fn copy(process: &OwnedHandle, at: usize, into: *mut c_void, bytes: usize) -> bool {
     let mut copied = 0;
     // SAFETY: this function's own contract. What lies there is another process' business: it is copied or refused.
-    let ok = unsafe { ReadProcessMemory(process.as_raw_handle(), at as *const c_void, into, bytes, &mut copied) };
+    let ok =
+        unsafe { ReadProcessMemory(process.as_raw_handle(), at as *const c_void, into, bytes, &mut copied) };
     ok != 0 && copied == bytes
 }
 
@@ -134,6 +142,8 @@ mod tests {
         assert!(!has_further_pipe(&[]) && !has_further_pipe(&files(&[])) && !has_further_pipe(&[9, 0, 0, 0]));
         assert!(!has_further_pipe(&files(&[9, 9, 9])));
         assert!(!has_further_pipe(&files(&[9, 9, 9, 0])) && !has_further_pipe(&files(&[9, 9, 9, 1])));
-        assert!(has_further_pipe(&files(&[0x41, 0x41, 0x41, 9])) && has_further_pipe(&files(&[0, 0, 0, 0, 9])));
+        assert!(
+            has_further_pipe(&files(&[0x41, 0x41, 0x41, 9])) && has_further_pipe(&files(&[0, 0, 0, 0, 9]))
+        );
     }
 }
