@@ -29,7 +29,7 @@ const strangers = (test) => crash('strangers', test)
 const ownFolder = strangers('in our own folder')
 const version = (test) => crash('versions', test)
 const dying = 'rust::leader::what_a_dying_process_still_holds_is_waited_for'
-const roundAbout = 'wake::fifo::tests::a_sleeper_whose_file_was_removed_is_found_by_its_descriptor_and_by_no_other'
+const roundAbout = 'wake::body::tests::a_sleeper_whose_file_was_removed_is_found_by_its_descriptor_and_by_no_other'
 
 const checks = [
   [
@@ -401,6 +401,30 @@ const checks = [
     'is_ok_and(|link| link.as_os_str() == removed.as_str())',
     'is_ok_and(|link| link.as_os_str() == removed.as_str() || true)',
     roundAbout,
+  ],
+  [
+    'wake',
+    'a read leaves posts behind',
+    fifo,
+    'Ok(n) if n == bytes.len() => continue,',
+    '',
+    'wake::suite::more_posts_than_it_can_hold_neither_block_nor_fail',
+  ],
+  [
+    'wake',
+    'a vigil goes on without being told',
+    'src/wake/vigil/polling.rs',
+    '(&self.heard).read_exact(&mut word).is_ok() && word == [GO_ON]',
+    '{ word = [GO_ON]; word == [GO_ON] }',
+    'wake::vigil::tests::it_tells_of_a_post_once_and_again_when_it_may_go_on_until_that_is_emptied',
+  ],
+  [
+    'wake',
+    'a vigil takes the post',
+    'src/wake/vigil/polling.rs',
+    '        fds[1].revents().is_empty()',
+    '        let posted = fds[1].revents().is_empty();\n        let _ = posted && rustix::io::read(self.semaphore, &mut [0; 256]).is_ok();\n        posted',
+    'wake::vigil::tests::it_leaves_the_post_to_who_sleeps',
   ],
 ]
 
