@@ -310,11 +310,14 @@ impl Stage {
 
     /// In the folder lie the files of the bus and of its members, nothing else; and no memory that nobody knows.
     pub fn only_files_of_the_living(&mut self) {
-        let mut expected: BTreeSet<String> = ["registry.lock", "segment"].map(String::from).into();
+        // On Windows what is locked or slept on otherwise is the kernel's, and has no file.
+        let of_all: &[&str] = if cfg!(windows) { &["segment"] } else { &["registry.lock", "segment"] };
+        let of_each: &[&str] = if cfg!(windows) { &["lock"] } else { &["lock", "fifo"] };
+        let mut expected: BTreeSet<String> = of_all.iter().map(|name| name.to_string()).collect();
         let mut numbers = vec![self.keeper().bus.member()];
         numbers.extend(self.neighbours.iter().map(|neighbour| neighbour.number));
         for number in numbers {
-            expected.extend([format!("{number}.lock"), format!("{number}.fifo")]);
+            expected.extend(of_each.iter().map(|kind| format!("{number}.{kind}")));
         }
         let names = std::fs::read_dir(folder_of(&self.bus)).expect("the folder").flatten();
         let found: BTreeSet<String> =

@@ -411,6 +411,9 @@ fn sixty_four_open_and_leave_at_once_and_meet_on_one_bus() {
     });
 }
 
+/// Fewer on Windows: where these tests run, it is one process (Wine's) that answers all the others, one call after the other.
+const MANY: usize = if cfg!(windows) { 8 } else { 24 };
+
 /// Comes and goes, again and again.
 fn comer(name: &str, times: u64) {
     for time in 0..times {
@@ -433,7 +436,7 @@ fn coming_and_going_on_several_buses_at_once_is_never_an_error() {
         let times = rounds(40).to_string();
         let buses: Vec<String> = (0..4).map(|n| format!("comer-{}-{n}", std::process::id())).collect();
         let players: Vec<Player> =
-            (0..24).map(|n| Player::start(&["comer", &buses[n % buses.len()], &times])).collect();
+            (0..MANY).map(|n| Player::start(&["comer", &buses[n % buses.len()], &times])).collect();
         players.into_iter().for_each(Player::end);
         for bus in &buses {
             nothing_left(isolated, bus, "all left");
