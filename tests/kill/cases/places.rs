@@ -47,7 +47,8 @@ pub fn cases() -> Vec<Case> {
         let fails = vec![death(nth, "", "open-too-large")];
         cases.extend(alone(point, &format!("it could not be made, {}", time(nth)), fails));
     }
-    for nth in [0, 1] {
+    // On Windows the dead one has but one file.
+    for nth in 0..if cfg!(windows) { 1 } else { 2 } {
         let when = time(nth);
         let leaves = vec![dead_member(), leave(nth)];
         cases.extend(alone(
