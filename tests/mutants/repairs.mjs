@@ -240,8 +240,8 @@ export const mutants = [
     rule: 'create',
     name: 'a half made segment stays',
     file: opening,
-    find: '        Segment::unlink(&id);\n    }\n    let mut random',
-    replace: '        let _ = id;\n    }\n    let mut random',
+    find: '        Segment::unlink(&id);\n    }\n    let random',
+    replace: '        let _ = id;\n    }\n    let random',
     test: `kill::create: made, the first, time 1; ${opened}`,
   },
   {

@@ -115,7 +115,7 @@ pub fn unlink(id: &str) -> bool {
     // Its name stays until the last one closes it: so it first gets one that nobody knows. It is a name as memory has it, by
     // which a sweep finds what is there though all who had it are gone: after a crash of the machine. In this order, for Wine
     // removes what has the name that it was opened by.
-    let other = getrandom::u64().ok().and_then(|random| path_of(&format!("/slabcast.{random:016x}")).ok());
+    let other = getrandom::u64().ok().and_then(|random| path_of(&memory_id(random)).ok());
     let nameless = other.filter(|other| std::fs::rename(&path, other).is_ok());
     let closing = OpenOptions::new()
         .access_mode(DELETE)
