@@ -1,6 +1,6 @@
 'use strict'
 
-// What a bus held is given back when it is closed or lost, not when V8 gets to it: memory of /dev/shm, descriptors, arrays.
+// What a bus held is given back when it is closed or lost, not when V8 gets to it: shared memory, descriptors, arrays.
 
 const test = require('node:test')
 const assert = require('node:assert')
@@ -10,7 +10,7 @@ const { actor, busName, isolate, left, until } = require('./support')
 const skip = isolate('64m') || false
 
 /** Opens, uses and closes a bus of the default size `count` times; how many descriptors were open after each. */
-const openings = async ({ ipc, fs }, name, count) => {
+const openings = async ({ ipc, system }, name, count) => {
   const open = []
   for (let round = 0; round < count; round++) {
     const bus = ipc.open({ name })
@@ -19,7 +19,7 @@ const openings = async ({ ipc, fs }, name, count) => {
     bus.publish('other', { round })
     await got
     await bus.close()
-    open.push(fs.readdirSync('/proc/self/fd').length)
+    open.push(system.descriptors())
   }
   return open
 }
@@ -52,10 +52,10 @@ test('the same with another member that stays, and is woken', { skip }, async ()
 test('the same in a worker_thread that goes on', { skip }, async () => {
   const one = await actor()
   const open = await one.run(
-    async ({ workers }, file, source, name) => {
+    async ({ workers }, file, system, source, name) => {
       const script = `
         const { parentPort } = require('node:worker_threads')
-        const hands = { ipc: require(${JSON.stringify(file)}), fs: require('node:fs') }
+        const hands = { ipc: require(${JSON.stringify(file)}), system: require(${JSON.stringify(system)}) }
         const report = (message) => parentPort.postMessage(message)
         ;(${source})(hands, ${JSON.stringify(name)}, 20).then(report, ({ code }) => report(code))
         setInterval(() => {}, 1000)`
@@ -65,6 +65,7 @@ test('the same in a worker_thread that goes on', { skip }, async () => {
       return open
     },
     require.resolve('../..'),
+    require.resolve('../node/support/system'),
     String(openings),
     busName(),
   )
@@ -76,7 +77,7 @@ test('the same in a worker_thread that goes on', { skip }, async () => {
 
 test('closed by a listener in the middle of what was drained', { skip }, async () => {
   const one = await actor()
-  const { open, got } = await one.run(async ({ ipc, fs }, name) => {
+  const { open, got } = await one.run(async ({ ipc, system }, name) => {
     const open = []
     let got = 0
     for (let round = 0; round < 20; round++) {
@@ -88,7 +89,7 @@ test('closed by a listener in the middle of what was drained', { skip }, async (
         })
         for (let n = 0; n < 10; n++) bus.publish('t', n)
       })
-      open.push(fs.readdirSync('/proc/self/fd').length)
+      open.push(system.descriptors())
     }
     return { open, got }
   }, busName())
@@ -100,15 +101,14 @@ test('closed by a listener in the middle of what was drained', { skip }, async (
 
 test('lost (ERR_CORRUPT) and opened anew 20 times', { skip }, async () => {
   const one = await actor()
-  const open = await one.run(async ({ ipc, fs }, name) => {
+  const open = await one.run(async ({ ipc, fs, system }, name) => {
     const open = []
     for (let round = 0; round < 20; round++) {
       // Header, log, members and buckets of a page each come before its ring.
       const bus = ipc.open({ name, topics: 1024, members: 16 })
       const lost = new Promise((resolve) => bus.on('error', resolve))
       bus.subscribe('t', () => {})
-      const id = fs.readFileSync(`/dev/shm/slabcast-${process.geteuid()}/${name}/segment`, 'utf8').trim()
-      const memory = fs.openSync(`/dev/shm${id}`, 'r+')
+      const memory = fs.openSync(system.segmentOf(name), 'r+')
       fs.writeSync(memory, Buffer.alloc(131072, 0xa5), 0, 131072, 4 * 4096)
       fs.closeSync(memory)
       try {
@@ -116,7 +116,7 @@ test('lost (ERR_CORRUPT) and opened anew 20 times', { skip }, async () => {
       } catch {}
       const { code } = await lost
       if (code !== 'ERR_CORRUPT') throw new Error(code)
-      open.push(fs.readdirSync('/proc/self/fd').length)
+      open.push(system.descriptors())
     }
     return open
   }, busName())

@@ -6,7 +6,7 @@
 const test = require('node:test')
 const assert = require('node:assert')
 const fs = require('node:fs')
-const { actor, actors, busName, folderOf, isolate, later, left, random, rounds, until } = require('./support')
+const { actor, actors, busName, isolate, later, left, random, rounds, segmentOf, until } = require('./support')
 
 const skip = isolate() || false
 
@@ -55,7 +55,7 @@ test('random bytes in the segment of three at work', { skip }, async () => {
     const name = busName()
     const three = await actors(3)
     for (const one of three) await one.run(work, { name, ...options })
-    const file = `/dev/shm${fs.readFileSync(`${folderOf(name)}/segment`, 'utf8')}`
+    const file = segmentOf(name)
     await until('all have got something', async () => {
       const got = await Promise.all(three.map((one) => one.run(({ state }) => state.got)))
       return got.every((count) => count > 100)

@@ -1,20 +1,27 @@
 'use strict'
 
-// A /dev/shm of one's own, and what is left in it. For programs that are no tests too.
+// A place for buses of one's own, and what is left in it. For programs that are no tests too.
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const { isWindows, ROOT } = require('../node/support/system')
 
 const ISOLATED = 'SLABCAST_CRASH_ISOLATED'
 
 /**
- * Runs this test file anew with an empty temp folder and in a mount namespace with an empty /dev/shm, so that what is left there is ours, and other
- * tests' buses are not swept. Returns '' inside; where namespaces are not permitted, the reason.
+ * Runs this test file anew with an empty temp folder and an empty place for buses, so that what is left there is ours, and
+ * other tests' buses are not swept. Returns '' inside; where that is not permitted, the reason.
+ * @param {string} size of /dev/shm. On Windows the place is a folder, and as large as its disk
  */
 function isolate(size = '1g') {
   if (process.env[ISOLATED]) return process.env[ISOLATED] === 'yes' ? '' : process.env[ISOLATED]
+  return isWindows ? inFolder() : inMounts(size)
+}
+
+/** In a mount namespace with an empty /dev/shm. */
+function inMounts(size) {
   const script = `mount -t tmpfs -o size=${size},mode=1777 slabcast-test /dev/shm`
   const flags = process.getuid() === 0 ? ['-m'] : ['-r', '-m']
   const wanted = [...flags, '--propagation', 'private', 'sh', '-c']
@@ -24,23 +31,29 @@ function isolate(size = '1g') {
     process.env[ISOLATED] = `no private /dev/shm is permitted here (unshare: ${reason})`
     return process.env[ISOLATED]
   }
-  const args = [
-    ...wanted,
-    `${script} && exec "$@"`,
-    'sh',
-    process.execPath,
-    ...process.execArgv,
-    ...process.argv.slice(1),
-  ]
+  const command = ['unshare', ...wanted, `${script} && exec "$@"`, 'sh', process.execPath]
+  return again(command, (temp) => ({ TMPDIR: temp }))
+}
+
+/** With folders of its own where Windows has a user's. */
+function inFolder() {
+  return again([process.execPath], (temp) => {
+    const local = path.join(temp, 'local')
+    const own = path.join(temp, 'temp')
+    for (const folder of [local, own]) fs.mkdirSync(folder)
+    return { LOCALAPPDATA: local, TEMP: own, TMP: own }
+  })
+}
+
+/** Runs this program by that command, with a temp folder that goes with it, and ends as it does. */
+function again([program, ...before], environment) {
   const temp = fs.mkdtempSync(path.join(os.tmpdir(), 'crash-'))
-  const env = { ...process.env, [ISOLATED]: 'yes', TMPDIR: temp }
-  const { status } = spawnSync('unshare', args, { stdio: 'inherit', env })
+  const args = [...before, ...process.execArgv, ...process.argv.slice(1)]
+  const env = { ...process.env, ...environment(temp), [ISOLATED]: 'yes' }
+  const { status } = spawnSync(program, args, { stdio: 'inherit', env })
   fs.rmSync(temp, { recursive: true })
   process.exit(status ?? 1)
 }
-
-const ROOT = `/dev/shm/slabcast-${process.geteuid()}`
-const folderOf = (bus) => path.join(ROOT, bus)
 
 function list(folder) {
   try {
@@ -51,20 +64,31 @@ function list(folder) {
   }
 }
 
-/** Every file of slabcast's there is, in /dev/shm and the temp folder. Only where `isolate` gave ''. */
-function left() {
-  const found = []
-  const walk = (folder) => {
-    for (const name of list(folder)) {
-      const file = path.join(folder, name)
-      found.push(file)
-      if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) walk(file)
-    }
-  }
-  for (const name of list('/dev/shm')) if (name.startsWith('slabcast')) found.push(path.join('/dev/shm', name))
-  for (const folder of [...found]) if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory()) walk(folder)
-  for (const name of list(os.tmpdir())) found.push(path.join(os.tmpdir(), name))
-  return found
+/** A folder's content, and that of the folders in it. */
+function walk(folder) {
+  return list(folder).flatMap((name) => {
+    const file = path.join(folder, name)
+    return fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory() ? [file, ...walk(file)] : [file]
+  })
 }
 
-module.exports = { folderOf, isolate, left, list, ROOT }
+/** Every file of slabcast's there is, in its place and the temp folder. Only where `isolate` gave ''. */
+function left() {
+  if (isWindows) return [...walk(process.env.LOCALAPPDATA), ...walk(os.tmpdir())]
+  const ours = list('/dev/shm').filter((name) => name.startsWith('slabcast'))
+  const files = ours.map((name) => path.join('/dev/shm', name))
+  const isFolder = (file) => fs.statSync(file, { throwIfNoEntry: false })?.isDirectory()
+  return [
+    ...files,
+    ...files.filter(isFolder).flatMap(walk),
+    ...list(os.tmpdir()).map((name) => path.join(os.tmpdir(), name)),
+  ]
+}
+
+/** The segments there are, of living and dead buses. */
+function segments() {
+  const name = isWindows ? /[\\/]shared_memory-rs[\\/]/ : /^\/dev\/shm\/slabcast\./
+  return left().filter((file) => name.test(file))
+}
+
+module.exports = { isolate, left, list, ROOT, segments }

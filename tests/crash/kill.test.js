@@ -6,7 +6,20 @@ const test = require('node:test')
 const assert = require('node:assert')
 const fs = require('node:fs')
 const path = require('node:path')
-const { actor, busName, folderOf, isolate, later, list, longest, random, rounds, scratch, until } = require('./support')
+const {
+  actor,
+  busName,
+  filesOf,
+  folderOf,
+  isolate,
+  later,
+  list,
+  longest,
+  random,
+  rounds,
+  scratch,
+  until,
+} = require('./support')
 
 isolate()
 
@@ -153,6 +166,6 @@ test('killed at any moment among five that publish and subscribe: the others los
   const reference = read(files[0])
   checkAll(reference, [...members, ...dead])
   for (let at = 1; at < members.length; at++) checkSame(read(files[at]), reference, members[at].publisher)
-  await until('only the living have files', () => list(folderOf(name)).length === 2 + 2 * members.length)
+  await until('only the living have files', () => list(folderOf(name)).length === filesOf(members.length))
   t.diagnostic(`${reference.length} messages, ${dead.length} killed; after a kill: ${longest(waits)}`)
 })

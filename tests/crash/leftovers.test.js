@@ -7,10 +7,34 @@ const test = require('node:test')
 const assert = require('node:assert')
 const children = require('node:child_process')
 const fs = require('node:fs')
-const { actor, actors, busName, folderOf, isolate, left, list, random, ROOT, rounds, until } = require('./support')
+const path = require('node:path')
+const {
+  actor,
+  actors,
+  busName,
+  canStop,
+  exists,
+  filesOf,
+  folderOf,
+  isolate,
+  isWindows,
+  left,
+  list,
+  random,
+  ROOT,
+  rounds,
+  segmentFile,
+  segments,
+  until,
+} = require('./support')
 
 const notIsolated = isolate()
 const skip = notIsolated !== '' && `other programs' buses may lie in /dev/shm: ${notIsolated}`
+
+/** For its user alone, and for the group, which Windows has nothing like. */
+const MODES = isWindows ? [0o600] : [0o600, 0o660]
+/** What ends a process that does not expect it. On Windows all of them are one kill. */
+const SIGNALS = isWindows ? ['SIGKILL'] : ['SIGKILL', 'SIGINT', 'SIGTERM', 'SIGHUP']
 
 const open = (one, name, options) =>
   one.run(
@@ -45,7 +69,7 @@ test('after the last member left, whichever way it ended, nothing is left', { sk
   }
   for (const [end, act] of Object.entries(ends)) {
     for (const name of [busName(), undefined]) {
-      for (const mode of [0o600, 0o660]) {
+      for (const mode of MODES) {
         if (!name && mode !== 0o600) continue
         const members = await actors(3, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
         for (const one of members) await open(one, name, { mode })
@@ -61,39 +85,34 @@ test('after the last member left, whichever way it ended, nothing is left', { sk
 })
 
 test('all killed at once: the next open of any bus by the same user removes what they left', { skip }, async () => {
-  for (const signal of ['SIGKILL', 'SIGINT', 'SIGTERM', 'SIGHUP']) {
+  for (const signal of SIGNALS) {
     for (const name of [busName(), undefined]) {
-      for (const mode of [0o600, 0o660]) {
+      for (const mode of MODES) {
         // Where the files lie does not depend on the signal.
         if (mode !== 0o600 && (!name || signal !== 'SIGKILL')) continue
         if (name && signal !== 'SIGKILL') continue
         // A terminal's Ctrl-C goes to the whole group, as this does.
         const leader = await actor({ detached: true })
         await open(leader, name, { mode })
-        await leader.run(
-          ({ children, state }, file, given) => {
+        const pids = await leader.run(
+          async ({ children, state }, file, given) => {
             const bus = given.name ? `ipc.open(${JSON.stringify(given)})` : 'ipc'
             const script = `const ipc = require(${JSON.stringify(file)}); ${bus}.subscribe('t', () => {}); process.send(1)`
             state.children = [1, 2, 3].map(() =>
               children.spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }),
             )
-            return Promise.all(state.children.map((child) => new Promise((resolve) => child.on('message', resolve))))
+            await Promise.all(state.children.map((child) => new Promise((resolve) => child.on('message', resolve))))
+            return [process.pid, ...state.children.map(({ pid }) => pid)]
           },
           require.resolve('../..'),
           { name, mode },
         )
-        const [folder] = left().filter((file) => file.endsWith('/segment'))
-        assert.strictEqual(list(folder.slice(0, -'/segment'.length)).length, 2 + 2 * 4, 'all four are on one bus')
-        const group = () => {
-          try {
-            return process.kill(-leader.pid, 0)
-          } catch {
-            return false
-          }
-        }
-        process.kill(-leader.pid, signal)
+        const [segment] = left().filter((file) => path.basename(file) === 'segment')
+        assert.strictEqual(list(path.dirname(segment)).length, filesOf(4), 'all four are on one bus')
+        // Where there are no groups, one right after the other.
+        for (const pid of isWindows ? pids : [-leader.pid]) process.kill(pid, signal)
         await leader.exited
-        await until('all are dead', () => !group())
+        await until('all are dead', () => !(isWindows ? pids.some(exists) : exists(-leader.pid)))
         assert.notDeepStrictEqual(left(), [], 'nobody was there to clean')
         await sweep()
         assert.deepStrictEqual(left(), [], `${signal}, bus ${name ?? 'by default'}, mode ${mode.toString(8)}`)
@@ -113,8 +132,8 @@ test('the same bus opened after a kill of all is a new one, and leaves nothing e
   }
   const last = await actor()
   await open(last, name)
-  assert.strictEqual(list(folderOf(name)).length, 2 + 2)
-  assert.strictEqual(left().filter((file) => /^\/dev\/shm\/slabcast\./.test(file)).length, 1, 'one segment')
+  assert.strictEqual(list(folderOf(name)).length, filesOf(1))
+  assert.strictEqual(segments().length, 1, 'one segment')
   await last.end()
   assert.deepStrictEqual(left(), [])
 })
@@ -128,7 +147,7 @@ test('living buses of the same user are not touched by that', { skip }, async ()
     pairs.push(pair)
   }
   // One of them stopped: it lives.
-  pairs[2][0].signal('SIGSTOP')
+  if (canStop) pairs[2][0].signal('SIGSTOP')
   const inodes = () => left().map((file) => `${file} ${fs.lstatSync(file).ino}`)
   const before = inodes()
   for (let round = 0; round < 3 * rounds; round++) {
@@ -139,7 +158,7 @@ test('living buses of the same user are not touched by that', { skip }, async ()
     await Promise.all([sweep(), sweep(), sweep()])
     assert.deepStrictEqual(inodes(), before)
   }
-  pairs[2][0].signal('SIGCONT')
+  if (canStop) pairs[2][0].signal('SIGCONT')
   for (const [at, [one, other]] of pairs.entries()) {
     const newcomer = await actor()
     await open(newcomer, names[at])
@@ -226,28 +245,29 @@ test('out of file descriptors while it opens or works: an error there, and no ha
 })
 
 test('folders and files half made or half removed are cleaned', { skip }, async () => {
+  // On Windows neither the registry's lock nor what a member sleeps on is a file.
+  const isThere = ([file]) => !isWindows || !/^registry\.lock$|\.fifo$/.test(file)
   const make = (name, files) => {
     const folder = folderOf(name)
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-    for (const [file, text] of Object.entries(files)) fs.writeFileSync(`${folder}/${file}`, text, { mode: 0o600 })
+    for (const [file, text] of Object.entries(files).filter(isThere))
+      fs.writeFileSync(`${folder}/${file}`, text, { mode: 0o600 })
   }
   fs.mkdirSync(ROOT, { mode: 0o700 })
-  const memory = (id) => fs.writeFileSync(`/dev/shm${id}`, Buffer.alloc(4096), { mode: 0o600 })
+  const id = (end) => `${isWindows ? '' : '/'}slabcast.00000000000000${end}`
+  const memory = (end) => {
+    fs.mkdirSync(path.dirname(segmentFile(id(end))), { recursive: true })
+    fs.writeFileSync(segmentFile(id(end)), Buffer.alloc(4096), { mode: 0o600 })
+  }
   make(busName(), {})
   make(busName(), { 'registry.lock': '' })
   make(busName(), { 'registry.lock': '', 'segment.new': '' })
-  make(busName(), { 'registry.lock': '', 'segment.new': '/slabcast.00000000000000aa' })
-  make(busName(), { 'registry.lock': '', 'segment.new': '/slabcast.00000000000000ab' })
-  memory('/slabcast.00000000000000ab')
-  make(busName(), {
-    'registry.lock': '',
-    segment: '/slabcast.00000000000000ac',
-    '1.lock': '',
-    '1.fifo': '',
-    '2.lock': '1',
-  })
-  memory('/slabcast.00000000000000ac')
-  make(busName(), { segment: '/slabcast.00000000000000ad', '7.lock': `${process.pid} 1 1` })
+  make(busName(), { 'registry.lock': '', 'segment.new': id('aa') })
+  make(busName(), { 'registry.lock': '', 'segment.new': id('ab') })
+  memory('ab')
+  make(busName(), { 'registry.lock': '', segment: id('ac'), '1.lock': '', '1.fifo': '', '2.lock': '1' })
+  memory('ac')
+  make(busName(), { segment: id('ad'), '7.lock': `${process.pid} 1 1` })
   make(busName(), { 'registry.lock': '', '3.fifo': '' })
   await sweep()
   assert.deepStrictEqual(left(), [])

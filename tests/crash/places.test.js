@@ -4,7 +4,20 @@
 
 const test = require('node:test')
 const assert = require('node:assert')
-const { actor, actors, busName, folderOf, isolate, later, list, longest, random, rounds, until } = require('./support')
+const {
+  actor,
+  actors,
+  busName,
+  filesOf,
+  folderOf,
+  isolate,
+  later,
+  list,
+  longest,
+  random,
+  rounds,
+  until,
+} = require('./support')
 
 isolate()
 
@@ -17,9 +30,6 @@ const listen = (one, topic) =>
   one.run(({ state }, name) => void state.bus.subscribe(name, (message) => state.got.push(message)), topic)
 const publish = (one, topic, message) => one.run(({ state }, ...given) => state.bus.publish(...given), topic, message)
 const has = (one, message) => one.run(({ state }, wanted) => state.got.includes(wanted), message)
-
-/** The bus' folder: its lock, its segment, and two files for each member. */
-const files = (members) => 2 + 2 * members
 
 test('more members over time than there are places: those of the dead are there at once', async (t) => {
   const name = busName()
@@ -45,7 +55,7 @@ test('more members over time than there are places: those of the dead are there 
       return heard.every(Boolean)
     })
     others = newcomers
-    assert.strictEqual(list(folderOf(name)).length, files(4))
+    assert.strictEqual(list(folderOf(name)).length, filesOf(4))
   }
   await Promise.all([first, ...others].map((one) => one.end()))
   assert.deepStrictEqual(list(folderOf(name)), [])
@@ -56,10 +66,10 @@ test('without a newcomer too: the place and the files of a dead member are gone 
   const name = busName()
   const [first, ...others] = await actors(4)
   for (const one of [first, ...others]) await open(one, { name })
-  assert.strictEqual(list(folderOf(name)).length, files(4))
+  assert.strictEqual(list(folderOf(name)).length, filesOf(4))
   await Promise.all(others.map((one) => one.kill()))
   const waits = []
-  await until('their files are gone', () => list(folderOf(name)).length === files(1), { waits })
+  await until('their files are gone', () => list(folderOf(name)).length === filesOf(1), { waits })
   await first.end()
   t.diagnostic(longest(waits))
 })
@@ -171,13 +181,13 @@ test('a zombie is dead, though its parent never looks after it', async () => {
     require.resolve('../..'),
     { name },
   )
-  assert.strictEqual(list(folderOf(name)).length, files(2))
+  assert.strictEqual(list(folderOf(name)).length, filesOf(2))
   // A stopped parent waits for nobody.
   parent.signal('SIGSTOP')
   process.kill(pid, 'SIGKILL')
   const stat = () => require('node:fs').readFileSync(`/proc/${pid}/stat`, 'latin1')
   await until('it is a zombie', () => / Z /.test(stat()))
-  await until('its files are gone', () => list(folderOf(name)).length === files(1))
+  await until('its files are gone', () => list(folderOf(name)).length === filesOf(1))
   assert.match(stat(), / Z /)
   await parent.kill()
   await first.end()
@@ -231,7 +241,7 @@ test('worker_threads ended at any moment: the process lives on, and the places o
       await until('it publishes', () => watcher.run(({ state }, number) => state.last[number] > 0, thread))
     await later(next() * 40)
     await host.run(({ state }) => state.worker.terminate())
-    await until('its files are gone', () => list(folderOf(name)).length === files(1))
+    await until('its files are gone', () => list(folderOf(name)).length === filesOf(1))
     assert.strictEqual(await host.run(({ state }) => state.failed?.message), undefined)
   }
   assert.deepStrictEqual(await watcher.run(({ state }) => state.faults), [])

@@ -7,7 +7,20 @@ const assert = require('node:assert')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
 const fs = require('node:fs')
-const { actor, actors, busName, folderOf, isolate, later, list, longest, random, rounds, until } = require('./support')
+const {
+  actor,
+  actors,
+  busName,
+  filesOf,
+  folderOf,
+  isolate,
+  later,
+  list,
+  longest,
+  random,
+  rounds,
+  until,
+} = require('./support')
 
 isolate()
 
@@ -208,7 +221,7 @@ test('killed in storms of new topics, subscribe, unsubscribe, attach: every name
   const last = await actor()
   // Who attaches clears away what is left of those who died attaching.
   await open(last, options)
-  await until('the dead are forgotten', () => list(folderOf(name)).length === 2 + 2 * 2)
+  await until('the dead are forgotten', () => list(folderOf(name)).length === filesOf(2))
   for (let topic = 0; topic < 96 - KEPT; topic++) await listen(last, `last:${topic}`)
   for (let topic = 0; topic < 96 - KEPT; topic++) {
     await last.run(({ state }, each) => state.bus.publish(`last:${each}`, each), topic)

@@ -1,6 +1,6 @@
 'use strict'
 
-// What crash tests share: a /dev/shm of their own (isolation.js), processes that do as they are told and may be killed,
+// What crash tests share: a place of their own (isolation.js), processes that do as they are told and may be killed,
 // waiting for a condition under a watchdog, a seed that replays.
 
 const { fork } = require('node:child_process')
@@ -8,7 +8,8 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 const { after } = require('node:test')
-const { folderOf, isolate, left, list, ROOT } = require('./isolation')
+const { canStop, exists, filesOf, folderOf, isWindows, segmentFile, segmentOf } = require('../node/support/system')
+const { isolate, left, list, ROOT, segments } = require('./isolation')
 const { generator } = require('./random')
 
 /** Multiplies what a test repeats. */
@@ -103,7 +104,7 @@ class Actor {
 
   kill() {
     try {
-      this.signal('SIGCONT')
+      if (canStop) this.signal('SIGCONT')
       this.signal('SIGKILL')
     } catch {}
     return this.exited
@@ -140,8 +141,12 @@ module.exports = {
   actor,
   actors,
   busName,
+  canStop,
+  exists,
+  filesOf,
   folderOf,
   isolate,
+  isWindows,
   later,
   left,
   list,
@@ -150,6 +155,9 @@ module.exports = {
   ROOT,
   rounds,
   scratch,
+  segmentFile,
+  segmentOf,
+  segments,
   until,
   WATCHDOG,
 }

@@ -6,7 +6,7 @@
 const test = require('node:test')
 const assert = require('node:assert')
 const fs = require('node:fs')
-const { actor, actors, busName, folderOf, isolate, left, list, ROOT, until } = require('./support')
+const { actor, actors, busName, folderOf, isolate, left, list, ROOT, segmentFile, segmentOf, until } = require('./support')
 
 const skip = isolate() || false
 
@@ -29,7 +29,6 @@ const tryOpen = (one, name) =>
   }, name)
 const publish = (one, message) => one.run(({ state }, given) => state.bus.publish('all', given), message)
 const got = (one) => one.run(({ state }) => state.got)
-const memoryOf = (name) => `/dev/shm${fs.readFileSync(`${folderOf(name)}/segment`, 'utf8')}`
 
 /** Everybody hears everybody. */
 async function conversation(members, word) {
@@ -61,10 +60,10 @@ const removals = {
   },
   'its folder': { remove: (name) => fs.rmSync(folderOf(name), { recursive: true }), joinable: true },
   'the folder of all buses': { remove: () => fs.rmSync(ROOT, { recursive: true }), joinable: true },
-  'the memory': { remove: (name) => fs.rmSync(memoryOf(name)), joinable: false },
+  'the memory': { remove: (name) => fs.rmSync(segmentOf(name)), joinable: false },
   'everything, as at logout': {
     remove: (name) => {
-      fs.rmSync(memoryOf(name))
+      fs.rmSync(segmentOf(name))
       fs.rmSync(ROOT, { recursive: true })
     },
     joinable: false,
@@ -136,7 +135,7 @@ test('all files removed and then all members killed: the next open of any bus le
     // Somebody is present, but not there.
     const neighbour = await actor()
     await open(neighbour, busName())
-    const memory = memoryOf(name)
+    const memory = segmentOf(name)
     if (memoryToo) fs.rmSync(memory)
     fs.rmSync(ROOT, { recursive: true })
     await Promise.all(members.map((one) => one.kill()))
@@ -191,7 +190,7 @@ test('who left a bus before is not said to have the one that has its name now', 
     if (end === 'leaves') await last.run(({ state }) => state.bus.close())
     else await last.kill()
     await open(owner, name)
-    fs.rmSync(memoryOf(name))
+    fs.rmSync(segmentOf(name))
     fs.rmSync(folderOf(name), { recursive: true })
     const { code, pid } = await tryOpen(newcomer, name)
     assert.deepStrictEqual([code, pid], ['ERR_IN_USE', owner.pid], `the last of the former ${end}`)
@@ -248,8 +247,8 @@ for (const [what, split] of Object.entries(splits)) {
     await three.end()
     assert.deepStrictEqual(list(folderOf(name)), files)
     assert.strictEqual(fs.readFileSync(`${folderOf(name)}/segment`, 'utf8'), memory)
-    assert.ok(fs.existsSync(`/dev/shm${memory}`), 'the memory of the other is there')
-    assert.ok(!fs.existsSync(`/dev/shm${first}`), 'their own is not left behind')
+    assert.ok(fs.existsSync(segmentFile(memory)), 'the memory of the other is there')
+    assert.ok(!fs.existsSync(segmentFile(first)), 'their own is not left behind')
     await conversation(others, 'unharmed')
     await Promise.all(others.map((each) => each.kill()))
     fs.rmSync(ROOT, { recursive: true, force: true })

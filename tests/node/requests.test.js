@@ -12,6 +12,7 @@ const { encode } = require('slabcast')
 const { openBus, uniqueName } = require('./support/bus')
 const { gate } = require('./support/gate')
 const { run } = require('./support/process')
+const { isOver } = require('./support/system')
 const { until } = require('./support/wait')
 
 /**
@@ -277,12 +278,11 @@ test('request(topic, message): a responder that answered and died has answered, 
     name,
   )
   await child.hear()
-  const isDead = () => fs.readFileSync(`/proc/${child.pid}/stat`, 'utf8').includes(') Z ')
   // After an immediate the loop's timers come next, and only then what woke it: it is busy until the death is to be seen.
   await turn()
   const answers = bus.requestMany('t', 1)
   const nothing = new Int32Array(new SharedArrayBuffer(4))
-  for (let waited = 0; !isDead() || waited < 100; waited += 2) Atomics.wait(nothing, 0, 0, 2)
+  for (let waited = 0; !isOver(child.pid) || waited < 100; waited += 2) Atomics.wait(nothing, 0, 0, 2)
   assert.deepStrictEqual(await answers, [{ status: 'fulfilled', value: 'the last word' }])
 })
 

@@ -3,35 +3,17 @@
 // A Rust program and a Node process on one bus: the same frames, values and bytes both ways.
 
 const assert = require('node:assert/strict')
-const { spawn, spawnSync } = require('node:child_process')
+const { spawn } = require('node:child_process')
 const { once } = require('node:events')
-const path = require('node:path')
 const test = require('node:test')
 const { open } = require('slabcast')
-
-const root = path.join(__dirname, '..', '..')
+const { rustProgram } = require('./support/rust')
 
 test('a Rust program and a Node process exchange values and bytes', { timeout: 600_000 }, async (t) => {
-  const built = spawnSync(
-    'cargo',
-    ['build', '--locked', '--profile', 'tested', '--example', 'rust_peer', '--message-format=json'],
-    {
-      cwd: root,
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    },
-  )
-  assert.equal(built.status, 0, built.stderr)
-  const messages = built.stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-  const { executable } = messages.find((message) => message.executable && message.target.name === 'rust_peer')
-
   const name = `rust-peer-${process.pid}`
   const bus = open({ name })
   t.after(() => bus.close())
-  const peer = spawn(executable, [name], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const peer = spawn(rustProgram('rust_peer'), [name], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => peer.kill('SIGKILL'))
   await once(peer.stdout, 'data')
 

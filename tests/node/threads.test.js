@@ -5,10 +5,12 @@
 const test = require('node:test')
 const assert = require('node:assert')
 const { once } = require('node:events')
+const { readdirSync } = require('node:fs')
 const path = require('node:path')
 const { Worker } = require('node:worker_threads')
 const { assertNothingLeft, folderOf, openBus, segmentOf, uniqueName } = require('./support/bus')
 const { run } = require('./support/process')
+const { filesOf } = require('./support/system')
 const { until } = require('./support/wait')
 
 const CLEAN = { code: 0, signal: null }
@@ -90,8 +92,8 @@ test('a worker with a subscription lives until it ends it, then leaves by itself
   assert.strictEqual(exited, false)
   bus.publish('t', 'end')
   await until(() => exited, 'the worker ends')
-  const left = require('node:fs').readdirSync(folderOf(name))
-  assert.strictEqual(left.filter((file) => file.endsWith('.fifo')).length, 1, `${left}`)
+  const left = readdirSync(folderOf(name))
+  assert.strictEqual(left.length, filesOf(1), `${left}`)
 })
 
 test('workers started and terminated in a loop while messages flow: nobody else loses anything, nothing piles up', async (t) => {
@@ -103,6 +105,7 @@ test('workers started and terminated in a loop while messages flow: nobody else 
       const path = require('node:path')
       const { Worker } = require('node:worker_threads')
       const { readdirSync } = require('node:fs')
+      const { filesOf, folderOf } = require('./system')
       const bus = require('slabcast').open({ name, size: '256kb', members: 8 })
       // Reads everything, publishes as fast as it may, and is ended at any point of it.
       const busy = (name) => {
@@ -141,9 +144,7 @@ test('workers started and terminated in a loop while messages flow: nobody else 
       }
       flowing = false
       await until(() => next === sent)
-      const folder = `/dev/shm/slabcast-${process.getuid()}/${name}`
-      const fifos = () => readdirSync(folder).filter((file) => file.endsWith('.fifo')).length
-      await until(() => fifos() === 1)
+      await until(() => readdirSync(folderOf(name)).length === filesOf(1))
       await say(sent)
       await bus.close()
     },

@@ -5,15 +5,13 @@
 
 const test = require('node:test')
 const assert = require('node:assert/strict')
-const { spawnSync } = require('node:child_process')
-const path = require('node:path')
 const { decode, encode } = require('slabcast')
 const { assertSame, places, samples } = require('./codec-samples')
 const { openBus, uniqueName } = require('./support/bus')
 const { application, run } = require('./support/process')
+const { rustProgram } = require('./support/rust')
 const { until } = require('./support/wait')
 
-const root = path.join(__dirname, '..', '..')
 const MIB = 2 ** 20
 
 /** Sends to whoever mirrors 'there' as 'back', and gives what came back. */
@@ -49,14 +47,9 @@ async function toNode(t, options, raw) {
 
 /** A Rust program that decodes each message by rmp-serde and encodes it anew. */
 async function toRust(t, options) {
-  const build = ['build', '--locked', '--profile', 'tested', '--example', 'rust_mirror', '--message-format=json']
-  const built = spawnSync('cargo', build, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 })
-  assert.equal(built.status, 0, built.stderr)
-  const lines = built.stdout.trim().split('\n')
-  const made = lines.map((line) => JSON.parse(line)).find(({ target }) => target?.name === 'rust_mirror')
   const name = uniqueName()
   const bus = openBus(t, { name, ...options })
-  const rust = application(t, [name], { execPath: made.executable })
+  const rust = application(t, [name], { execPath: rustProgram('rust_mirror') })
   await until(
     () => rust.output.includes('ready'),
     () => `the Rust program listens: ${rust.errors}`,

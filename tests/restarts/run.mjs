@@ -7,6 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import system from '../node/support/system.js'
 import { judge } from './judge.mjs'
 
 const ACTOR = fileURLToPath(new URL('actor.mjs', import.meta.url))
@@ -27,10 +28,10 @@ function start(...args) {
     settle()
   })
   child.on('exit', (code, signal) => {
-    ended = { ended: signal ?? code }
+    ended = { code, signal }
     settle()
   })
-  /** The next it says, or { ended } once it has. */
+  /** The next it says, or { code, signal } once it has ended. */
   const hear = () =>
     new Promise((resolve, reject) => {
       const watchdog = setTimeout(() => reject(new Error(`nothing is heard of ${args}`)), WATCHDOG)
@@ -85,7 +86,7 @@ export async function restarts(count, seed) {
       subscriber.kill()
     }
     const end = await subscriber.hear()
-    if (kind === 'close' ? end !== 'ended' : end.ended !== 'SIGKILL')
+    if (kind === 'close' ? end !== 'ended' : !system.wasKilled(end))
       throw new Error(`life ${life} (${kind}) ended by ${JSON.stringify(end)}`)
     if (kind !== 'close') subscriber = undefined
   }

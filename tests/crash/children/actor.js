@@ -11,6 +11,7 @@ const hands = {
   workers: require('node:worker_threads'),
   children: require('node:child_process'),
   forever: require('./forever'),
+  system: require('../../node/support/system'),
   state: {},
 }
 

@@ -1,12 +1,12 @@
 'use strict'
 
-// Buses of a test: names nobody else has, handles that are closed when the test ends, and what of a bus lies in /dev/shm.
+// Buses of a test: names nobody else has, handles that are closed when the test ends, and that nothing of them is left.
 
 const assert = require('node:assert')
 const fs = require('node:fs')
-const path = require('node:path')
 const { after } = require('node:test')
 const slabcast = require('slabcast')
+const { folderOf, segmentOf } = require('./system')
 
 let count = 0
 
@@ -26,18 +26,6 @@ function openBus(t, options = {}) {
   t.after(() => bus.close())
   return bus
 }
-
-const folderOf = (name) => path.join('/dev/shm', `slabcast-${process.getuid()}`, name)
-
-/** The shared memory object of a living bus. */
-const segmentOf = (name) =>
-  path.join(
-    '/dev/shm',
-    fs
-      .readFileSync(path.join(folderOf(name), 'segment'), 'utf8')
-      .trim()
-      .replace(/^\//, ''),
-  )
 
 /** Asserts that neither the folder nor the shared memory (its path was asked while the bus lived) is there. */
 function assertNothingLeft(name, segment) {

@@ -5,6 +5,7 @@
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const { exists, isWindows } = require('./system')
 const { until } = require('./wait')
 
 /** A closed gate; opened at the latest when the test ends. */
@@ -23,7 +24,9 @@ function gate(t) {
 function blockUntilOpen(file) {
   const nothing = new Int32Array(new SharedArrayBuffer(4))
   const parent = process.ppid
-  while (!fs.existsSync(file) && process.ppid === parent) Atomics.wait(nothing, 0, 0, 2)
+  // Elsewhere than on Windows an orphan gets another parent.
+  const isOrphan = () => process.ppid !== parent || (isWindows && !exists(parent))
+  while (!fs.existsSync(file) && !isOrphan()) Atomics.wait(nothing, 0, 0, 2)
 }
 
 /**

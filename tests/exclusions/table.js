@@ -1,0 +1,67 @@
+'use strict'
+
+// What of the tests is not run where, and why: whole files, or `tests` of one by their names. `windows`: there is no such thing on
+// Windows. `wine`: Windows has it, and Wine, under which the suites are run on other systems, has not. In test files of Node
+// apply.js leaves the tests out, and fails where a line here fits none.
+
+const windows = (why, file, tests) => ({ where: 'windows', why, file, tests })
+
+const STOP = 'Windows has no SIGSTOP: nobody can be stopped by another process'
+const GROUPS = 'Windows has no mode 0o660: a bus is its user’s alone'
+
+const table = [
+  windows('It asks a Redis, which there is none of for Windows', 'tests/node/globs.test.js', [
+    'a pattern matches what Redis says it matches',
+    'psubscribe hears the topics that Redis says its pattern matches',
+  ]),
+  windows(STOP, 'tests/node/groups.test.js', [
+    'a stopped member keeps nothing from the others that it has not taken',
+    'a group whose members are all stopped is cut off as a reader is, and is told once what it missed',
+  ]),
+  windows('A folder there has no permission bits to let others in by', 'tests/node/errors.test.js', [
+    'ERR_ACCESS: a bus whose folder lets others in is not entered, and nothing is changed',
+  ]),
+  windows('A thread is the only way there: each suite has it anyway', 'tests/node/thread-wake.test.js', [
+    'messages.test.js holds with a thread',
+    'subscribe.test.js holds with a thread',
+    'threads.test.js holds with a thread',
+    'lifecycle.test.js holds with a thread',
+  ]),
+  windows('It counts and watches threads by /proc', 'tests/node/thread-wake.test.js', [
+    'each bus has a thread that waits, as long as it is open; where libuv can be used there is none',
+    'the thread rests while JavaScript has not come to look',
+  ]),
+  windows(GROUPS, 'tests/crash/group.test.js'),
+  windows('It makes files of another Unix user', 'tests/crash/strangers.test.js'),
+  windows('Windows has no PID namespaces', 'tests/crash/namespaces.test.js'),
+  windows('It fills a /dev/shm, and there the place is a folder of the whole disk', 'tests/crash/space.test.js'),
+  windows(STOP, 'tests/crash/stopped.test.js'),
+  windows(STOP, 'tests/crash/stall.test.js'),
+  windows('Windows has no bound on handles to run into', 'tests/crash/leftovers.test.js', [
+    'out of file descriptors while it opens or works: an error there, and no harm to those who live',
+  ]),
+  windows('Windows has no FIFO that could lie in a file’s place', 'tests/crash/leftovers.test.js', [
+    'a FIFO in the place of a file is waited for by nobody',
+  ]),
+  windows('There the registry’s lock is no file that another program could lock', 'tests/crash/registry.test.js', [
+    'a stopped holder of the lock: known topics go on, new ones wait or say so, nothing is lost',
+    'out of descriptors while messages to a new topic wait and the lock is to be made anew: they arrive later',
+  ]),
+  windows('Windows has no zombies', 'tests/crash/places.test.js', [
+    'a zombie is dead, though its parent never looks after it',
+  ]),
+  windows(STOP, 'tests/crash/versions.test.js', [
+    'version 1, alive: ERR_LAYOUT_VERSION with both numbers, nothing touched; dead: replaced',
+    'version 4, alive: ERR_LAYOUT_VERSION with both numbers, nothing touched; dead: replaced',
+    'version 4000000000, alive: ERR_LAYOUT_VERSION with both numbers, nothing touched; dead: replaced',
+  ]),
+  windows('Windows has no fork', 'tests/rust/fork.rs'),
+  windows('Windows has no exec', 'tests/rust/exec.rs'),
+  windows(STOP, 'tests/rust/frozen.rs'),
+  windows('It reads the sources, which are the same everywhere', 'tests/rust/house.rs'),
+]
+
+const isWindows = process.platform === 'win32'
+const holdsHere = { windows: isWindows, wine: isWindows && process.env.SLABCAST_WINE === '1' }
+
+module.exports = { table, here: table.filter(({ where }) => holdsHere[where]) }
