@@ -7,10 +7,10 @@ import { run } from '../run.mjs'
 import { folder } from './wine.mjs'
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url))
-const { dependencies } = JSON.parse(readFileSync(here('package.json'), 'utf8'))
+const { optionalDependencies } = JSON.parse(readFileSync(here('package.json'), 'utf8'))
 
 /** Major versions, the oldest first. */
-export const VERSIONS = Object.keys(dependencies).map((name) => Number(name.replace('node', '')))
+export const VERSIONS = Object.keys(optionalDependencies).map((name) => Number(name.replace('node', '')))
 
 export function install() {
   const installed = here('node_modules/.package-lock.json')
@@ -28,7 +28,7 @@ const NOT_THERE = Buffer.from('VirtualAllocX\0')
 export function node(version) {
   const name = `node${version}`
   const original = here(`node_modules/${name}/bin/node.exe`)
-  const copy = path.join(folder, dependencies[name].replace(/^npm:/, '').replace('@', '-'), 'node.exe')
+  const copy = path.join(folder, optionalDependencies[name].replace(/^npm:/, '').replace('@', '-'), 'node.exe')
   if (existsSync(copy)) return copy
   const program = readFileSync(original)
   if (version >= 24) {

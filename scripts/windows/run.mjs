@@ -11,10 +11,10 @@ import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import exclusions from '../../tests/exclusions/table.js'
-import { toolchain } from '../cross/toolchain.mjs'
 import { checkout } from '../flags.mjs'
 import { install, node, VERSIONS } from './nodes.mjs'
 import { countsOfNode, countsOfRust, report } from './report.mjs'
+import { buildExamples, chain } from './rust.mjs'
 import { end, runUnderWine, setUp, windowsPath } from './wine.mjs'
 
 /** In minutes. Nothing takes this long. */
@@ -23,12 +23,11 @@ const WATCHDOG = { suite: 40, round: 5 }
 const PATIENCE = '300000'
 
 const { versions, wants, times } = options()
-const chain = toolchain('x86_64-pc-windows-gnu')
 setUp()
 install()
 console.log('\n# build')
 chain.addon('build')
-chain.cargo(['build', '--profile', 'tested', '--examples'])
+const examples = wants('tests/node/rust-peer.test.js') || wants('tests/node/values.test.js') ? buildExamples() : ''
 
 const results = []
 try {
@@ -70,7 +69,9 @@ async function rust() {
   if (wants('tests/rust/lib')) targets.unshift('--lib')
   if (targets.length === 0) return
   console.log('\n# rust')
-  const child = spawn(process.execPath, ['scripts/windows/rust.mjs', ...targets], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['scripts/windows/rust.mjs', ...targets], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text) => {
     process.stdout.write(text)
@@ -87,10 +88,7 @@ async function suite(version, folder, concurrency) {
   console.log(`\n# Node ${version}: ${folder}`)
   const args = ['--require', windowsPath('tests/exclusions/apply.js'), '--test', '--test-reporter=spec']
   const all = [...args, `--test-concurrency=${concurrency}`, ...files.map(windowsPath)]
-  const env = {
-    SLABCAST_TEST_WATCHDOG: PATIENCE,
-    SLABCAST_EXAMPLES: windowsPath(`${chain.folder}/${chain.target}/tested/examples`),
-  }
+  const env = { SLABCAST_TEST_WATCHDOG: PATIENCE, SLABCAST_EXAMPLES: windowsPath(examples) }
   const { code, output } = await runUnderWine(node(version), all, { minutes: WATCHDOG.suite, env })
   results.push({ what: `Node ${version}: ${folder}`, code, ...countsOfNode(output) })
 }
@@ -99,7 +97,17 @@ async function stress(version) {
   if (times === 0 || !wants('tests/stress')) return
   console.log(`\n# Node ${version}: tests/stress`)
   const args = [windowsPath('tests/stress/run.mjs'), '--times', String(times)]
-  const { code, output } = await runUnderWine(node(version), args, { minutes: WATCHDOG.round * times })
+  const { code, output } = await runUnderWine(node(version), args, {
+    minutes: WATCHDOG.round * times,
+    env: { SLABCAST_TEST_WATCHDOG: PATIENCE },
+  })
   const held = output.match(/^\d+: \d+ messages/gm)?.length ?? 0
-  results.push({ what: `Node ${version}: tests/stress`, code, tests: times, passed: held, failed: times - held, skipped: 0 })
+  results.push({
+    what: `Node ${version}: tests/stress`,
+    code,
+    tests: times,
+    passed: held,
+    failed: times - held,
+    skipped: 0,
+  })
 }

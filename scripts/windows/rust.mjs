@@ -1,11 +1,23 @@
-// Builds test programs of the crate for Windows and runs them under Wine: `node scripts/windows/rust.mjs --lib --test bus`.
+// The tool chain for Windows. As a program: builds test programs of the crate and runs them under Wine,
+// `node scripts/windows/rust.mjs --lib --test bus`.
 
+import { fileURLToPath } from 'node:url'
 import { toolchain } from '../cross/toolchain.mjs'
 import { settings, setUp, WINE } from './wine.mjs'
 
-const chain = toolchain('x86_64-pc-windows-gnu')
-setUp()
-chain.cargo(['test', '--profile', 'tested', '--no-fail-fast', ...process.argv.slice(2)], {
-  std: 'std,panic_unwind,test',
-  env: { ...settings, [chain.variable('RUNNER')]: WINE },
-})
+export const chain = toolchain('x86_64-pc-windows-gnu')
+
+/** The same of all builds that are tested, for it to be built once. */
+const tested = (args, env) => chain.cargo([...args], { std: 'std,panic_unwind,test', env })
+
+/** Where the programs lie that tests of Node talk to, once they are built. */
+export function buildExamples() {
+  tested(['build', '--profile', 'tested', '--example', 'rust_peer', '--example', 'rust_mirror'])
+  return `${chain.folder}/${chain.target}/tested/examples`
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  setUp()
+  const args = ['test', '--profile', 'tested', '--no-fail-fast', ...process.argv.slice(2)]
+  tested(args, { ...settings, [chain.variable('RUNNER')]: WINE })
+}

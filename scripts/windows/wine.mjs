@@ -3,7 +3,17 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readFileSync, readSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { install } from '../cross/toolchain.mjs'
@@ -49,7 +59,8 @@ export function setUp() {
     end()
     rmSync(prefix, { recursive: true, force: true })
     rmSync(ready, { force: true })
-    mkdirSync(folder, { recursive: true })
+    mkdirSync(prefix, { recursive: true })
+    begin()
     wine('wineboot', '-i')
     // A fresh prefix says it is Windows 7, which Node refuses.
     wine('reg', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f')
@@ -59,13 +70,19 @@ export function setUp() {
     copyFileSync(dll, path.join(prefix, 'drive_c', 'windows', 'system32', path.basename(dll)))
     writeFileSync(ready, made)
   }
-  // Stays between two programs: to start it takes longer than many a test.
-  run(SERVER, ['-p'], { env: environment })
+  begin()
+}
+
+/** Starts what stays between two programs: to start it for each takes longer than many a test. 2: it is there. */
+function begin() {
+  const { status } = spawnSync(SERVER, ['-p'], { env: environment, stdio: 'ignore' })
+  if (status !== 0 && status !== 2) throw new Error(`${SERVER} ended with exit code ${status}`)
 }
 
 /** Ends everything of this prefix, and nothing else. */
 export function end() {
-  if (existsSync(SERVER)) spawnSync(SERVER, ['-k'], { env: environment, stdio: 'ignore' })
+  if (!existsSync(SERVER)) return
+  for (const act of ['-k', '-w']) spawnSync(SERVER, [act], { env: environment, stdio: 'ignore' })
 }
 
 let outputs = 0
@@ -87,7 +104,9 @@ export async function runUnderWine(program, args, { minutes, env = {} }) {
   const chunks = []
   const buffer = Buffer.alloc(1 << 16)
   const show = () => {
-    for (let length; (length = readSync(reading, buffer)) > 0; ) {
+    for (;;) {
+      const length = readSync(reading, buffer)
+      if (length === 0) return
       const chunk = Buffer.from(buffer.subarray(0, length))
       chunks.push(chunk)
       process.stdout.write(chunk)
@@ -111,7 +130,7 @@ export async function runUnderWine(program, args, { minutes, env = {} }) {
   rmSync(file)
   if (isLate) {
     console.log(`\n${program} was ended after ${minutes} minutes`)
-    run(SERVER, ['-p'], { env: environment })
+    begin()
   }
   return { code: isLate ? 'too late' : code, output: Buffer.concat(chunks).toString() }
 }

@@ -86,9 +86,6 @@ function left() {
 }
 
 /** The segments there are, of living and dead buses. */
-function segments() {
-  const name = isWindows ? /[\\/]shared_memory-rs[\\/]/ : /^\/dev\/shm\/slabcast\./
-  return left().filter((file) => name.test(file))
-}
+const segments = () => left().filter((file) => /^slabcast\.[0-9a-f]{16}$/.test(path.basename(file)))
 
 module.exports = { isolate, left, list, ROOT, segments }

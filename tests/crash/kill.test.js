@@ -107,7 +107,7 @@ const counts = (members) =>
 
 test('killed at any moment among five that publish and subscribe: the others lose nothing and wait for nobody', async (t) => {
   const next = random()
-  const folder = scratch(t)
+  const folder = scratch()
   const name = busName()
   let publishers = 0
   const members = []

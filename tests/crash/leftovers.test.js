@@ -46,6 +46,9 @@ const open = (one, name, options) =>
     { name, ...options },
   )
 
+/** All files but a folder that `shared_memory` makes on Windows, though nothing lies in it: it comes, and goes with who leaves. */
+const ofBuses = () => left().filter((file) => path.basename(file) !== 'shared_memory-rs')
+
 /** What opening any other bus leaves: nothing, once that is closed. */
 async function sweep() {
   const one = await actor()
@@ -148,7 +151,7 @@ test('living buses of the same user are not touched by that', { skip }, async ()
   }
   // One of them stopped: it lives.
   if (canStop) pairs[2][0].signal('SIGSTOP')
-  const inodes = () => left().map((file) => `${file} ${fs.lstatSync(file).ino}`)
+  const inodes = () => ofBuses().map((file) => `${file} ${fs.lstatSync(file).ino}`)
   const before = inodes()
   for (let round = 0; round < 3 * rounds; round++) {
     const doomed = await actors(3)
@@ -190,7 +193,7 @@ test('out of file descriptors while it opens or works: an error there, and no ha
   const name = busName()
   const [first, second] = await actors(2)
   for (const one of [first, second]) await open(one, name)
-  const inodes = () => left().map((file) => `${file} ${fs.lstatSync(file).ino}`)
+  const inodes = () => ofBuses().map((file) => `${file} ${fs.lstatSync(file).ino}`)
   const before = inodes()
   const codes = new Map()
   const poor = await actor()
@@ -254,11 +257,8 @@ test('folders and files half made or half removed are cleaned', { skip }, async 
       fs.writeFileSync(`${folder}/${file}`, text, { mode: 0o600 })
   }
   fs.mkdirSync(ROOT, { mode: 0o700 })
-  const id = (end) => `${isWindows ? '' : '/'}slabcast.00000000000000${end}`
-  const memory = (end) => {
-    fs.mkdirSync(path.dirname(segmentFile(id(end))), { recursive: true })
-    fs.writeFileSync(segmentFile(id(end)), Buffer.alloc(4096), { mode: 0o600 })
-  }
+  const id = (end) => `/slabcast.00000000000000${end}`
+  const memory = (end) => fs.writeFileSync(segmentFile(id(end)), Buffer.alloc(4096), { mode: 0o600 })
   make(busName(), {})
   make(busName(), { 'registry.lock': '' })
   make(busName(), { 'registry.lock': '', 'segment.new': '' })

@@ -90,7 +90,7 @@ const inMiB = (bytes) => bytes.map((each) => `${(each / MiB).toFixed(0)} MiB`).j
 
 test('a busy event loop is cut off like a stopped process, and told exactly what it missed; nobody grows', async (t) => {
   const name = busName()
-  const gate = path.join(scratch(t), 'gate')
+  const gate = path.join(scratch(), 'gate')
   const [publisher, reader, busy] = await actors(3)
   for (const one of [publisher, reader, busy]) await open(one, { name, size: SIZE, stallTimeout: 300, outbox: '4mb' })
   for (const one of [reader, busy]) {

@@ -44,8 +44,12 @@ async function until(what, condition, { waits, watchdog = WATCHDOG } = {}) {
 const longest = (waits) => `${waits.length} waits, the longest ${Math.max(0, ...waits).toFixed(0)} ms`
 
 const alive = new Set()
-// Also where a test failed: they would keep this process waiting.
-after(() => Promise.all([...alive].map((actor) => actor.kill())))
+const folders = []
+// Also where a test failed: they would keep this process waiting. And there are systems that let go of no file that is open.
+after(async () => {
+  await Promise.all([...alive].map((actor) => actor.kill()))
+  for (const folder of folders) fs.rmSync(folder, { recursive: true, force: true })
+})
 
 /** A process that runs what it is given. */
 class Actor {
@@ -129,10 +133,10 @@ let buses = 0
 /** A bus name nobody else uses. */
 const busName = () => `crash-${process.pid}-${buses++}`
 
-/** A folder for what the tests write down themselves. */
-function scratch(t) {
+/** A folder for what the tests write down themselves, until all their processes have ended. */
+function scratch() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'crash-slabcast-'))
-  t.after(() => fs.rmSync(folder, { recursive: true, force: true }))
+  folders.push(folder)
   return folder
 }
 

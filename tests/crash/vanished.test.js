@@ -6,7 +6,19 @@
 const test = require('node:test')
 const assert = require('node:assert')
 const fs = require('node:fs')
-const { actor, actors, busName, folderOf, isolate, left, list, ROOT, segmentFile, segmentOf, until } = require('./support')
+const {
+  actor,
+  actors,
+  busName,
+  folderOf,
+  isolate,
+  left,
+  list,
+  ROOT,
+  segmentFile,
+  segmentOf,
+  until,
+} = require('./support')
 
 const skip = isolate() || false
 

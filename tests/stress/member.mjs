@@ -1,7 +1,7 @@
 // A process of run.mjs: publishes its share, reads everything, and gives an account of it.
 
-import { openSync, writeSync } from 'node:fs'
 import { once } from 'node:events'
+import { openSync, writeSync } from 'node:fs'
 import slabcast from '../../js/index.js'
 
 const TOPICS = 3

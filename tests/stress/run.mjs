@@ -130,10 +130,13 @@ const { values } = parseArgs({
 })
 const [times, messages, processes, seed] = ['times', 'messages', 'processes', 'seed'].map((name) => {
   const number = Number(values[name])
-  if (!Number.isSafeInteger(number) || number < 0) throw new TypeError(`--${name} takes a whole number, not '${values[name]}'`)
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new TypeError(`--${name} takes a whole number, not '${values[name]}'`)
   return number
 })
-console.log(`${times} times ${processes} processes with ${messages} messages each, one killed in the middle; seed ${seed}`)
+console.log(
+  `${times} times ${processes} processes with ${messages} messages each, one killed in the middle; seed ${seed}`,
+)
 const next = random.generator(seed)
 const folder = mkdtempSync(path.join(tmpdir(), 'stress-'))
 for (let time = 1; time <= times; time++) {

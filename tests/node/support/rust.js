@@ -14,10 +14,15 @@ const root = path.join(__dirname, '..', '..', '..')
 function rustProgram(name) {
   if (SLABCAST_EXAMPLES) return path.join(SLABCAST_EXAMPLES, isWindows ? `${name}.exe` : name)
   const build = ['build', '--locked', '--profile', 'tested', '--example', name, '--message-format=json']
-  const { status, stdout, stderr, error } = spawnSync('cargo', build, { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 })
+  const { status, stdout, stderr, error } = spawnSync('cargo', build, {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+  })
   if (status !== 0) throw new Error(`cargo ${build.join(' ')}: ${error ?? stderr}`)
   const lines = stdout.trim().split('\n')
-  return lines.map((line) => JSON.parse(line)).find(({ executable, target }) => executable && target.name === name).executable
+  return lines.map((line) => JSON.parse(line)).find(({ executable, target }) => executable && target.name === name)
+    .executable
 }
 
 module.exports = { rustProgram }

@@ -4,7 +4,6 @@
 // one ends that was killed.
 
 const fs = require('node:fs')
-const os = require('node:os')
 const path = require('node:path')
 
 const isWindows = process.platform === 'win32'
@@ -16,9 +15,8 @@ const ROOT = isWindows
 
 const folderOf = (name) => path.join(ROOT, name)
 
-/** Where the segment of that id lies. */
-const segmentFile = (id) =>
-  isWindows ? path.join(os.tmpdir(), 'shared_memory-rs', id) : path.join('/dev/shm', id.replace(/^\//, ''))
+/** Where the segment of that id, which begins with a slash, lies: among the buses, or beside their folder. */
+const segmentFile = (id) => path.join(isWindows ? ROOT : '/dev/shm', id.slice(1))
 
 /** The segment of a living bus. */
 const segmentOf = (name) => segmentFile(fs.readFileSync(path.join(folderOf(name), 'segment'), 'utf8').trim())
@@ -60,4 +58,16 @@ const canStop = !isWindows
 /** How many descriptors this process has open. Of its handles Windows tells a program nothing: there none. */
 const descriptors = () => (process.platform === 'linux' ? fs.readdirSync('/proc/self/fd').length : 0)
 
-module.exports = { canStop, descriptors, exists, filesOf, folderOf, isOver, isWindows, ROOT, segmentFile, segmentOf, wasKilled }
+module.exports = {
+  canStop,
+  descriptors,
+  exists,
+  filesOf,
+  folderOf,
+  isOver,
+  isWindows,
+  ROOT,
+  segmentFile,
+  segmentOf,
+  wasKilled,
+}
