@@ -17,6 +17,8 @@ class Request {
   #found
   /** Those of them that have said that they have it. */
   #said = new Set()
+  /** Those that have said how many answers are to come: that is said once. */
+  #counted = new Set()
   /** The rows of the groups that were asked, of which nobody has said that it took it. */
   #groups = new Set()
   #results = []
@@ -74,7 +76,8 @@ class Request {
 
   /** A member says how many answers are to come from it, of its own handlers. */
   expect(member, count) {
-    if (!this.#owed?.has(member)) return
+    if (!this.#owed?.has(member) || this.#counted.has(member)) return
+    this.#counted.add(member)
     this.#said.add(member)
     this.#owe(member, this.#owed.get(member) - 1 + count)
     this.#look()

@@ -33,6 +33,8 @@ struct Asking {
     owed: HashMap<u32, u32>,
     /// Those who have said that they have it.
     said: HashSet<u32>,
+    /// Those who have said how many answers are to come: that is said once.
+    counted: HashSet<u32>,
     /// The rows of the groups that were asked, of which nobody has said that it took it.
     groups: HashSet<u32>,
     results: Vec<Result<Message, RequestError>>,
@@ -111,6 +113,7 @@ impl Bus {
             position,
             owed: owed.collect(),
             said: HashSet::new(),
+            counted: HashSet::new(),
             groups: groups.into_iter().collect(),
             results: Vec::new(),
             name,
@@ -241,7 +244,9 @@ impl Asking {
             COUNT => {
                 let count: Option<u32> =
                     rmp_serde::from_slice(value).ok().filter(|count| *count <= COUNT_MAX);
-                if let (Some(count), Some(owed)) = (count, self.owed.get_mut(&member)) {
+                if let (Some(count), Some(owed)) = (count, self.owed.get_mut(&member))
+                    && self.counted.insert(member)
+                {
                     *owed = owed.saturating_sub(1).saturating_add(count);
                     self.said.insert(member);
                 }
@@ -349,6 +354,7 @@ mod tests {
             name: asking.name.clone(),
             owed: asking.owed.clone(),
             said: HashSet::new(),
+            counted: HashSet::new(),
             groups: HashSet::new(),
             results: Vec::new(),
             id: asking.id,

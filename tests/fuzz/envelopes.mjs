@@ -17,6 +17,9 @@ const { deliver, Subscription } = require('../../js/subscription')
 /** In ms: a turn that takes this long hangs. */
 const SLOW = 2000
 const MEMBERS = [1, 2, 3]
+/** Of a group: small, so that numbers of envelopes hit it. */
+const ROW = 2
+const HANDLE = { check() {} }
 const FACTS = { member: 1, maxMessage: 1 << 16, topics: 16 }
 /** What one member can announce: see docs/format.md. */
 const COUNT_MAX = 0xffff
@@ -55,21 +58,31 @@ function anyEnvelope(r) {
 /** A membership that keeps what is sent. */
 function made(r, sent) {
   const readings = []
+  const groups = r.pick([[], [ROW], [ROW, ROW + 1]])
   const owner = {
     closed: false,
+    outboxIsEmpty: true,
     check() {},
-    read: (subscription) => readings.push(subscription),
+    read(subscription) {
+      readings.push(subscription)
+      return { row: ROW }
+    },
     unread: (subscription) => readings.splice(readings.indexOf(subscription), 1),
     beginning: () => ({ from: 0, before: 0 }),
     setNamed() {},
     position: () => 0,
-    subscribersOf: () => MEMBERS,
+    asked: () => ({ members: MEMBERS, groups }),
+    publishedTo: () => 2,
+    readersOf: () => MEMBERS.filter(() => r.below(2) === 0),
     gone: (members) => members.filter(() => r.below(2) === 0),
+    lostInGroups: (_to, all) => [...all.keys()].filter(() => r.below(2) === 0),
+    isLive: () => true,
+    keepTaken() {},
     whenRead: (act) => act(),
     publishInside(_handle, { name }, bytes, sending) {
-      sending?.before()
+      sending?.before?.()
       sent.push({ name, value: decode(bytes) })
-      sending?.after()
+      sending?.after?.()
       return true
     },
   }
@@ -90,11 +103,11 @@ async function one(r) {
     () => new Promise(() => {}),
     (message) => message,
   ]
-  for (let at = 0; at < handlers; at++) responding.add({}, new Subscription('t', r.pick(answers), options, nobody))
+  for (let at = 0; at < handlers; at++) responding.add(HANDLE, new Subscription('t', r.pick(answers), options, nobody))
   const asked = []
   for (let count = 1 + r.below(3); count > 0; count--) {
     const all = r.below(2) === 0
-    const answer = requests.ask({}, 't', 1, { timeout: 1 + r.below(3), signal: undefined, all })
+    const answer = requests.ask(HANDLE, 't', 1, { timeout: 1 + r.below(3), signal: undefined, all })
     asked.push({ all, ended: Promise.allSettled([answer]) })
   }
   const before = performance.now()

@@ -10,6 +10,13 @@ const checks = [
   ['any three are an envelope', 'js/envelopes.js', ' && isUint32(value[0]) && isUint32(value[1])', '', believed],
   ['any number is a count', 'js/envelopes.js', ' && value <= COUNT_MAX', '', believed],
   [
+    'a count is believed again and again',
+    'js/request.js',
+    ' || this.#counted.has(member)',
+    '',
+    asks('how many answers are to come is said once by each member'),
+  ],
+  [
     'whatever stands there is a message',
     'js/envelopes.js',
     "typeof message === 'string' ? message : ''",

@@ -596,6 +596,16 @@ test('of what others publish where requests and answers go, only what docs/forma
   for (const thrown of [null, undefined, 7, 'no']) assert.strictEqual(revived(thrown).message, '')
 })
 
+test('how many answers are to come is said once by each member: what it says after that is not believed', async () => {
+  const { Request } = require('../../js/request')
+  const request = new Request(1, {}, 't', {}, { timeout: 60_000, all: true, found: 1 }, () => {})
+  request.wasPutTo({ members: [7], groups: [] }, undefined)
+  for (const count of [2, 65_535, 65_535]) request.expect(7, count)
+  request.gone(7)
+  const reasons = (await request.answer).map(({ reason }) => reason.code)
+  assert.deepStrictEqual(reasons, ['ERR_NO_RESPONDERS', 'ERR_NO_RESPONDERS'])
+})
+
 test('request(topic, message): 1,000 at once, to four processes, and each gets its own answer', async (t) => {
   const { bus, children } = await responders(t, 4)
   const answers = Array.from({ length: 1000 }, (_, at) => bus.request('t', { double: at }))
