@@ -203,10 +203,17 @@ for (const [what, life, fault] of [
   ['nobody, when nobody was', { by: 'NOBODY', leaves: true }],
   ['out of time', { by: 'TIMEOUT', time: 320 }],
   ['out of time too early', { by: 'TIMEOUT', time: 310 }, /timed out after/],
+  ['its answers lost, long before its time', { by: 'LOST' }],
+  [
+    'its answers lost, where nobody is cut off',
+    { by: 'LOST', stallTimeout: null },
+    /lost its answers, though nobody is ever cut off/,
+  ],
   ['no end', {}, /has not ended/],
 ]) {
   test(`a request: ${what}`, async () => {
-    const { actor, judge, BY } = await history()
+    const { stallTimeout = PLAN.bus.stallTimeout } = life
+    const { actor, judge, BY } = await history({ ...PLAN, bus: { ...PLAN.bus, stallTimeout } })
     const one = actor(1)
     one.note(300, 'ASKED', 300, 1, 0, 20, 0)
     for (const answer of life.answers ?? []) one.note(305, 'ANSWERED', 1, 0, ...answer.split('/').map(Number))

@@ -15,6 +15,8 @@ const ENDS = {
   ERR_CLOSED: BY.CLOSED,
   ERR_OUTBOX_FULL: BY.FULL,
 }
+/** Who was cut off, and lost answers, is told at once, however much time its requests have. */
+const endOf = ({ code, lost }) => (code === 'ERR_TIMEOUT' && lost > 0 ? BY.LOST : (ENDS[code] ?? -1))
 
 export class Asking {
   #about
@@ -134,7 +136,7 @@ export class Asking {
     } catch (error) {
       if (this.#isAnswer(request, { status: 'rejected', reason: error })) {
         this.#notes.note(KIND.ENDED, request, BY.ANSWERS, 0)
-      } else this.#notes.note(KIND.ENDED, request, ENDS[error.code] ?? -1, 0)
+      } else this.#notes.note(KIND.ENDED, request, endOf(error), 0)
     }
     this.#waiting--
     if (this.#waiting === 0) this.#owner.quiet()

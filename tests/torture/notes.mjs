@@ -55,8 +55,8 @@ export const KIND = {
   UNSENT: 24,
 }
 
-/** What ends a request: its answers, nobody to answer, its time, its bus being closed, a full outbox. */
-export const BY = { ANSWERS: 0, NOBODY: 1, TIMEOUT: 2, CLOSED: 3, FULL: 4 }
+/** What ends a request: its answers, nobody to answer, its time, its bus being closed, a full outbox, answers that were lost. */
+export const BY = { ANSWERS: 0, NOBODY: 1, TIMEOUT: 2, CLOSED: 3, FULL: 4, LOST: 5 }
 
 /** kind, time, and up to twelve more. */
 const WORDS = 14

@@ -8,7 +8,7 @@ const EARLY = 3
 
 /** @param {object} known as of readings.mjs */
 export function checkRequests(actors, { mayMiss }, fault) {
-  const counts = { requests: 0, answers: 0, nobody: 0, timeouts: 0 }
+  const counts = { requests: 0, answers: 0, nobody: 0, timeouts: 0, answersLost: 0 }
   const responders = respondersOf(actors, fault)
   // Where nobody is cut off, and every answer could be sent, none is lost.
   const isUnsent = actors.some(({ notes }) => notes.some(({ kind }) => kind === KIND.UNSENT))
@@ -19,7 +19,10 @@ export function checkRequests(actors, { mayMiss }, fault) {
       counts.answers += request.answers.length
       counts.nobody += request.by === BY.NOBODY ? 1 : 0
       counts.timeouts += request.by === BY.TIMEOUT ? 1 : 0
-      check(request, responders, mayLose, (text) => fault(`actor ${actor.id}: request ${request.number} ${text}`))
+      counts.answersLost += request.by === BY.LOST ? 1 : 0
+      check(request, responders, { mayMiss, mayLose }, (text) =>
+        fault(`actor ${actor.id}: request ${request.number} ${text}`),
+      )
       if (request.by === undefined && actor.settled) fault(`actor ${actor.id}: request ${request.number} has not ended`)
     }
   }
@@ -73,7 +76,7 @@ function requestsOf(actor) {
 function check(
   { actor, number, question, timeout, isOfAll, before, answers, by, missing, time },
   responders,
-  mayLose,
+  { mayMiss, mayLose },
   fault,
 ) {
   const key = `${actor.id}/${number}`
@@ -92,6 +95,7 @@ function check(
   if (by === -1) fault('ended with an error that is none of its')
   if (by === BY.NOBODY && there.length > 0) fault(`found nobody, and ${there[0]} was there`)
   if (by === BY.TIMEOUT && time - before < timeout - EARLY) fault(`timed out after ${time - before} ms of ${timeout}`)
+  if (by === BY.LOST && !mayMiss) fault('lost its answers, though nobody is ever cut off')
   if (by === BY.TIMEOUT && timeout === LONG && !mayLose) fault(`got no answer within ${timeout} ms`)
   if (by !== BY.ANSWERS) return
   if (!isOfAll && answers.length !== 1) fault(`ended with ${answers.length} answers`)
