@@ -25,6 +25,7 @@ const suites = {
       { env: { ...process.env, RUSTFLAGS: '--cfg loom' } },
     ),
   node: () => run(process.execPath, ['--test', ...tests('tests/node')]),
+  faces: () => run(process.execPath, ['--test', ...tests('tests/faces')]),
   places: () => {
     run(process.execPath, ['tests/places/setup.mjs'])
     run(process.execPath, ['--test', ...tests('tests/places')])
