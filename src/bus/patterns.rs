@@ -260,7 +260,8 @@ impl Attachment {
             return;
         }
         let ended = self.patterns.remove(pattern, &mut self.interest);
-        self.gaps.retain(|missed| !ended.contains(&missed.topic));
+        // What a group missed is told by whoever noticed it.
+        self.gaps.retain(|missed| missed.group.is_some() || !ended.contains(&missed.topic));
         self.owed.extend(ended);
         if self.patterns.is_empty() {
             let shared = self.shared.clone();

@@ -577,6 +577,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_group_missed_outlives_a_subscription_of_its_topic_by_a_pattern() {
+        let options = options("pattern");
+        let (mut publisher, mut member) = (open(&options), open(&options));
+        let group = member.join_group("t", "g").expect("joined");
+        let pattern = member.psubscribe("t*").expect("subscribed");
+        publish(&mut publisher, group.topic);
+        let shared = publisher.shared.clone();
+        let row = shared.parts().groups.get(group.row).expect("a row");
+        assert!(group::cut_off(row, GroupState(row.gate.state.load(Acquire))));
+        assert!(matches!(member.take(&mut One::default()), Turn::Ended(Drained::More)), "it is noticed");
+        member.punsubscribe(pattern.id);
+        let gaps = member.take_gaps(u64::MAX);
+        assert_eq!(gaps.len(), 1);
+        let (_, gap) = &gaps[0];
+        assert_eq!((gap.group.as_deref(), gap.from, gap.to), (Some("g"), 1, 1));
+    }
+
+    #[test]
     fn garbage_in_a_gate_is_told() {
         for garble in [
             |parts: &Parts<'_>| parts.groups.all[0].gate.state.store(GroupState::new(1, 77).0, Release),

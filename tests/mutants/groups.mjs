@@ -18,6 +18,13 @@ const checks = [
     node('who notices what a group missed and leaves it at once tells it'),
   ],
   [
+    'with a pattern that matched its topic, what a group missed is forgotten',
+    'src/bus/patterns.rs',
+    'missed.group.is_some() || ',
+    '',
+    unit('what_a_group_missed_outlives_a_subscription_of_its_topic_by_a_pattern'),
+  ],
+  [
     'two take what one does: the cursor is stored',
     group,
     'if gate.cursor.compare_exchange(cursor.0, past.0, AcqRel, Relaxed).is_err() {',
