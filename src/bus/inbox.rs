@@ -97,6 +97,12 @@ impl Entry {
 }
 
 impl Inbox {
+    /// Messages that wait.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.batches.iter().map(|batch| batch.entries.len() - batch.next).sum()
+    }
+
     /// Bytes of the bodies that wait.
     pub fn bytes(&self) -> usize {
         self.bytes
