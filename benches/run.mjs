@@ -46,9 +46,12 @@ const BENCHES = {
   rust,
 }
 
+/** In ms: no bench takes nearly as long, and one that waits for ever ends the run. */
+const WATCHDOG = 30 * 60_000
+
 /** True: it ended well. */
 function run(command, words, cwd = root) {
-  const { error, status } = spawnSync(command, words, { cwd, stdio: 'inherit' })
+  const { error, status } = spawnSync(command, words, { cwd, stdio: 'inherit', timeout: WATCHDOG })
   if (error !== undefined && error.code !== 'ENOENT') throw error
   return status === 0
 }
