@@ -41,7 +41,7 @@ try {
 } finally {
   end()
 }
-process.exitCode = report(results, exclusions.table, wants)
+process.exitCode = report(results, exclusions.underWine, wants)
 
 function options() {
   const text = { type: 'string' }
@@ -56,7 +56,7 @@ function options() {
 
 /** The files of a folder that are wanted, and not excluded as a whole. */
 function filesOf(folder, ending) {
-  const excluded = new Set(exclusions.table.filter(({ tests }) => !tests).map(({ file }) => file))
+  const excluded = new Set(exclusions.underWine.filter(({ tests }) => !tests).map(({ file }) => file))
   return readdirSync(`${checkout}/${folder}`)
     .filter((name) => name.endsWith(ending))
     .map((name) => `${folder}/${name}`)

@@ -1,10 +1,13 @@
 'use strict'
 
 // What of the tests is not run where, and why: whole files, or `tests` of one by their names. `windows`: there is no such thing on
-// Windows. `wine`: Windows has it, and Wine, under which the suites are run on other systems, has not. In test files of Node
+// Windows. `wine`: Windows has it, and Wine, under which the suites are run on other systems, has not. `qemu`: Linux has it, and
+// qemu, which emulates one process of another processor, has not. In test files of Node
 // apply.js leaves the tests out, and fails where a line here fits none.
 
 const windows = (why, file, tests) => ({ where: 'windows', why, file, tests })
+
+const qemu = (why, file, tests) => ({ where: 'qemu', why, file, tests })
 
 const STOP = 'Windows has no SIGSTOP: nobody can be stopped by another process'
 const GROUPS = 'Windows has no mode 0o660: a bus is its user’s alone'
@@ -74,9 +77,20 @@ const table = [
   windows('Windows has no exec', 'tests/rust/exec.rs'),
   windows(STOP, 'tests/rust/frozen.rs'),
   windows('It reads the sources, which are the same everywhere', 'tests/rust/house.rs'),
+  qemu('Who watches starts Node itself, which this kernel cannot execute', 'tests/node/discovery.test.js', [
+    'under `node --watch` the bus stays the same over restarts',
+  ]),
 ]
 
 const isWindows = process.platform === 'win32'
-const holdsHere = { windows: isWindows, wine: isWindows && process.env.SLABCAST_WINE === '1' }
+const holdsHere = {
+  windows: isWindows,
+  wine: isWindows && process.env.SLABCAST_WINE === '1',
+  qemu: process.env.SLABCAST_QEMU === '1',
+}
 
-module.exports = { table, here: table.filter(({ where }) => holdsHere[where]) }
+module.exports = {
+  here: table.filter(({ where }) => holdsHere[where]),
+  underQemu: table.filter(({ where }) => where === 'qemu'),
+  underWine: table.filter(({ where }) => where === 'windows' || where === 'wine'),
+}
