@@ -581,19 +581,30 @@ test('a lost bus holds no process: who handles the error ends by itself', async 
   assert.deepStrictEqual(await child.end(), { code: 0, signal: null })
 })
 
+/** The package's code in a folder of its own, where nothing was built. */
+function elsewhere(t) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'slabcast-elsewhere-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const root = path.join(__dirname, '..', '..')
+  fs.cpSync(path.join(root, 'js'), path.join(folder, 'js'), { recursive: true })
+  fs.cpSync(path.join(root, 'package.json'), path.join(folder, 'package.json'))
+  return folder
+}
+
 /** What the first use says where Node says that it is this system and processor, and its program is that file. */
 const firstUse = async (t, host) => {
   const child = run(
     t,
-    async ({ say }, host) => {
+    async ({ say }, folder, host) => {
       for (const [key, value] of Object.entries(host)) Object.defineProperty(process, key, { value })
-      const ipc = require('slabcast')
+      const ipc = require(folder)
       try {
         ipc.publish('t', 1)
       } catch ({ name, code, message, host }) {
         await say({ name, code, message, host })
       }
     },
+    elsewhere(t),
     host,
   )
   const { name, code, ...rest } = await child.hear()
@@ -636,10 +647,7 @@ test('a Node that stands on musl is told from one on glibc: no binary of the oth
 })
 
 test('a binary that cannot be loaded is told with the reason and what to do', async (t) => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'slabcast-broken-'))
-  t.after(() => fs.rmSync(folder, { recursive: true }))
-  fs.cpSync(path.join(__dirname, '..', '..', 'js'), path.join(folder, 'js'), { recursive: true })
-  fs.cpSync(path.join(__dirname, '..', '..', 'package.json'), path.join(folder, 'package.json'))
+  const folder = elsewhere(t)
   fs.mkdirSync(path.join(folder, 'build'))
   fs.writeFileSync(path.join(folder, 'build', path.basename(native.binary())), 'no library')
   const ipc = require(path.join(folder, 'js', 'index.js'))
