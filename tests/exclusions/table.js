@@ -1,16 +1,24 @@
 'use strict'
 
 // What of the tests is not run where, and why: whole files, or `tests` of one by their names. `windows`: there is no such thing on
-// Windows. `wine`: Windows has it, and Wine, under which the suites are run on other systems, has not. `qemu`: Linux has it, and
-// qemu, which emulates one process of another processor, has not. In test files of Node
+// Windows. `wine`: Windows has it, and Wine, under which the suites are run on other systems, has not. `macos`: there is no such thing
+// on macOS. `qemu`: Linux has it, and qemu, which emulates one process of another processor, has not. In test files of Node
 // apply.js leaves the tests out, and fails where a line here fits none.
 
 const windows = (why, file, tests) => ({ where: 'windows', why, file, tests })
+
+const macos = (why, file, tests) => ({ where: 'macos', why, file, tests })
 
 const qemu = (why, file, tests) => ({ where: 'qemu', why, file, tests })
 
 const STOP = 'Windows has no SIGSTOP: nobody can be stopped by another process'
 const GROUPS = 'Windows has no mode 0o660: a bus is its user’s alone'
+const WATCHES = 'It counts and watches threads by /proc'
+/** Of tests/node/thread-wake.test.js. */
+const WATCHED = [
+  'each bus has a thread that waits, as long as it is open; where libuv can be used there is none',
+  'the thread rests while JavaScript has not come to look',
+]
 
 const table = [
   windows('It asks a Redis, which there is none of for Windows', 'tests/node/globs.test.js', [
@@ -30,10 +38,7 @@ const table = [
     'threads.test.js holds with a thread',
     'lifecycle.test.js holds with a thread',
   ]),
-  windows('It counts and watches threads by /proc', 'tests/node/thread-wake.test.js', [
-    'each bus has a thread that waits, as long as it is open; where libuv can be used there is none',
-    'the thread rests while JavaScript has not come to look',
-  ]),
+  windows(WATCHES, 'tests/node/thread-wake.test.js', WATCHED),
   windows(GROUPS, 'tests/crash/group.test.js'),
   windows('It makes files of another Unix user', 'tests/crash/strangers.test.js'),
   windows('Windows has no PID namespaces', 'tests/crash/namespaces.test.js'),
@@ -75,8 +80,19 @@ const table = [
   ),
   windows('Windows has no fork', 'tests/rust/fork.rs'),
   windows('Windows has no exec', 'tests/rust/exec.rs'),
+  windows('On Windows no thread of a process is its first', 'tests/rust/leader.rs'),
   windows(STOP, 'tests/rust/frozen.rs'),
   windows('It reads the sources, which are the same everywhere', 'tests/rust/house.rs'),
+  macos(WATCHES, 'tests/node/thread-wake.test.js', WATCHED),
+  macos('Memory is no file there: no other program can write into it', 'tests/node/errors.test.js', [
+    'ERR_LAYOUT_VERSION: a living bus of another version is not joined, and not harmed',
+    'ERR_CORRUPT: a living bus whose memory is not one of slabcast’s is not joined',
+    'ERR_CORRUPT: a bus that is lost tells each handle once by `error`; every later call throws it',
+    'a loop over messages() of a lost bus is given what came, and then the error',
+    'whoever opens a lost bus at once, before it was told of, has a new one',
+    'a lost bus without an `error` listener ends the process, as any emitter’s error does',
+    'a lost bus holds no process: who handles the error ends by itself',
+  ]),
   qemu('Who watches starts Node itself, which this kernel cannot execute', 'tests/node/discovery.test.js', [
     'under `node --watch` the bus stays the same over restarts',
   ]),
@@ -86,10 +102,15 @@ const isWindows = process.platform === 'win32'
 const holdsHere = {
   windows: isWindows,
   wine: isWindows && process.env.SLABCAST_WINE === '1',
+  macos: process.platform === 'darwin',
   qemu: process.env.SLABCAST_QEMU === '1',
 }
 
+/** The files of those lines that are left out as a whole. */
+const whole = (lines) => new Set(lines.filter(({ tests }) => !tests).map(({ file }) => file))
+
 module.exports = {
+  whole,
   here: table.filter(({ where }) => holdsHere[where]),
   underQemu: table.filter(({ where }) => where === 'qemu'),
   underWine: table.filter(({ where }) => where === 'windows' || where === 'wine'),

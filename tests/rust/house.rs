@@ -20,7 +20,7 @@ fn rooms() -> Vec<(String, String, String)> {
     let mut paths = Vec::new();
     sources(&src, &mut paths);
     let rooms = paths.into_iter().map(|path| {
-        let relative = path.strip_prefix(&src).expect("inside").to_string_lossy().into_owned();
+        let relative = path.strip_prefix(&src).expect("inside").to_string_lossy().replace('\\', "/");
         let room = relative.split(['/', '.']).next().expect("a name").to_owned();
         let text = fs::read_to_string(&path).expect("text");
         let text = text.split("mod tests {").next().expect("a part").to_owned();

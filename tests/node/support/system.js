@@ -8,15 +8,21 @@ const path = require('node:path')
 
 const isWindows = process.platform === 'win32'
 
+/** What holds the folders of users. */
+const PARENT = process.platform === 'linux' ? '/dev/shm' : '/tmp'
+
 /** The folder of all buses of this user. */
 const ROOT = isWindows
   ? path.join(process.env.LOCALAPPDATA, 'slabcast')
-  : path.join('/dev/shm', `slabcast-${process.geteuid()}`)
+  : path.join(PARENT, `slabcast-${process.geteuid()}`)
 
 const folderOf = (name) => path.join(ROOT, name)
 
-/** Where the segment of that id, which begins with a slash, lies: among the buses, or beside their folder. */
-const segmentFile = (id) => path.join(isWindows ? ROOT : '/dev/shm', id.slice(1))
+/**
+ * Where the segment of that id, which begins with a slash, lies: among the buses, or beside their folder. On macOS it is no file:
+ * nothing is ever there, and what writes into it is left out (tests/exclusions).
+ */
+const segmentFile = (id) => path.join(isWindows ? ROOT : PARENT, id.slice(1))
 
 /** The segment of a living bus. */
 const segmentOf = (name) => segmentFile(fs.readFileSync(path.join(folderOf(name), 'segment'), 'utf8').trim())
