@@ -270,5 +270,5 @@ function pattern(value) {
 
 module.exports = {
   ...{ openOptions, subscribeOptions, messagesOptions, patternOptions, publishOptions, requestOptions, respondOptions },
-  ...{ iterable, listener, topic, pattern, busName },
+  ...{ integer, iterable, listener, topic, pattern, busName },
 }
