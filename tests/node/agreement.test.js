@@ -24,7 +24,7 @@ test('the error codes of the typings, the docs and the code are the same', () =>
   const typed = codesIn(/type ErrorCode =([\s\S]*?)\n\n/.exec(read('typings/index.d.ts'))[1])
   const told = new Set([...read('docs/errors.md').matchAll(/^\| `(ERR_[A-Z_]+)` \|/gm)].map((match) => match[1]))
   assert.deepEqual([...told].sort(), [...typed].sort())
-  const nodes = ['ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_OUT_OF_RANGE']
+  const nodes = ['ERR_INVALID_ARG_TYPE', 'ERR_INVALID_ARG_VALUE', 'ERR_MISSING_ARGS', 'ERR_OUT_OF_RANGE']
   // Rust's own, which JavaScript never sees under these names.
   const inside = ['ERR_FULL', 'ERR_GAP']
   const used = codesIn(sources('js', '.js') + sources('src', '.rs'))
