@@ -29,14 +29,30 @@ async function redis(t) {
     if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`)
     return fs.existsSync(socket)
   }, 'redis-server listens')
-  return new Client(net.connect(socket))
+  // It is there a moment before anybody listens to it.
+  let connection
+  while (connection === undefined) connection = await connected(socket)
+  return new Client(connection, socket)
+}
+
+/** A connection; undefined: it is refused, by now. */
+async function connected(path) {
+  const connection = net.connect(path)
+  try {
+    await once(connection, 'connect')
+    return connection
+  } catch {
+    return undefined
+  }
 }
 
 class Client {
   #socket
   #bytes = Buffer.alloc(0)
 
-  constructor(socket) {
+  /** @param {string} path where others can connect, too */
+  constructor(socket, path) {
+    this.path = path
     this.#socket = socket
     socket.unref()
   }
