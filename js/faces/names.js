@@ -26,6 +26,17 @@ function topicOf(face, ...names) {
   return readable.startsWith('#') || !isTopic(topic) ? `slabcast:${face}/#${digest(names)}` : topic
 }
 
+/** What the topics of a face begin with that can be read: the names follow. */
+const readableOf = (face) => `slabcast:${face}/`
+
+/** A pattern of all topics of a face that cannot be read: of which names they are, no pattern tells. */
+const unreadableOf = (face) => `slabcast:${face}/#*`
+
+/** A name as the codec carries it: one that is not well-formed as its bytes. `nameOf` gives it back. */
+const carried = (name) => (name.isWellFormed() ? name : Buffer.from(name, 'utf16le'))
+
+const nameOf = (name) => (typeof name === 'string' ? name : name.toString('utf16le'))
+
 const escaped = (character) => (character === '/' ? '%2F' : '%25')
 
 const isTopic = (text) => text.isWellFormed() && !text.includes('\0') && Buffer.byteLength(text) <= LONGEST
@@ -33,4 +44,4 @@ const isTopic = (text) => text.isWellFormed() && !text.includes('\0') && Buffer.
 /** JSON keeps lone surrogates apart, and where a name ends. */
 const digest = (names) => createHash('sha256').update(JSON.stringify(names)).digest('base64url')
 
-module.exports = { topicOf }
+module.exports = { carried, nameOf, readableOf, topicOf, unreadableOf }

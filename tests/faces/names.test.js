@@ -5,7 +5,7 @@
 const assert = require('node:assert/strict')
 const test = require('node:test')
 const ipc = require('slabcast')
-const { topicOf } = require('../../js/faces/names')
+const { carried, nameOf, readableOf, topicOf, unreadableOf } = require('../../js/faces/names')
 
 const ODD = [
   '',
@@ -53,4 +53,19 @@ test('no two names have the same topic, nor have two pairs of them', () => {
 test('a name that can be read stays so', () => {
   assert.equal(topicOf('rooms', 'chat/100'), 'slabcast:rooms/chat/100')
   assert.equal(topicOf('socket.io', '/admin', 'a/b'), 'slabcast:socket.io/%2Fadmin/a/b')
+})
+
+test('what cannot be read is what the pattern for it matches', (t) => {
+  const bus = ipc.open({ name: `faces-patterns-${process.pid}`, size: '64kb' })
+  t.after(() => bus.close())
+  for (const name of ODD) bus.publish(topicOf('rooms', name), 1)
+  const unreadable = new Set(bus.topics(unreadableOf('rooms')).map(({ topic }) => topic))
+  for (const name of ODD) {
+    const topic = topicOf('rooms', name)
+    assert.equal(unreadable.has(topic), topic !== readableOf('rooms') + name, name)
+  }
+})
+
+test('every name comes back from what the codec carries in its place', () => {
+  for (const name of ODD) assert.equal(nameOf(ipc.decode(ipc.encode(carried(name)))), name)
 })
