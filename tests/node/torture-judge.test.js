@@ -107,6 +107,27 @@ test('a gap of a replay that tells of what was still there', async () => {
   tells(judge(), /missed 3 to 4, and the last of them was still there/)
 })
 
+test('a gap of a replay that was live, and cut off', async () => {
+  const { actor, judge } = await history()
+  const one = actor(1)
+  one.note(156, 'FOLLOWED', 155, 156, 1, 0, 2, -1, 2)
+  one.gets(290, 1, 3)
+  one.note(300, 'GAP', 2, 0, 4, 5, 2, 0, -1)
+  for (const n of numbers(6, 10)) one.gets(300 + n, 1, n)
+  tells(judge())
+})
+
+test('a durable subscription: a gap that was not looked for', async () => {
+  const { actor, judge } = await history()
+  const one = actor(1)
+  one.note(60, 'TRIED', 1, 0, 0)
+  one.note(61, 'HELD', 60, 61, 1, 0, 2, 0)
+  one.note(290, 'GAP', 2, 0, 1, 9, 9, 0, -1)
+  one.gets(300, 1, 10)
+  one.note(301, 'HANDLED', 1, 10)
+  tells(judge(), /not looked for in the slab before/)
+})
+
 /** Two lives of a durable subscription: the first gets up to `last`, and ends by `ending`; the second from `first` on. */
 async function lives({ last, handled = last, ending, first, redelivered = 0 }) {
   const { actor, judge } = await history()

@@ -15,6 +15,9 @@ export function checkDurables(actors, known, fault) {
     const line = new Line(key, all, known, fault)
     for (const life of all.lives) {
       const { gaps, lost } = checkStrand(life, known, fault)
+      const unsought = life.came.find(({ isGap, isSought }) => isGap && !isSought)
+      if (unsought)
+        fault(`durable subscription ${key}: ${describe(unsought)} was told, and not looked for in the slab before`)
       counts.lives++
       counts.handled += life.handled.size
       counts.redelivered += life.came.filter(({ redelivered }) => redelivered).length

@@ -3,8 +3,12 @@
 
 import { KIND } from './notes.mjs'
 
+/** The reason of a gap, as it is noted: a thread that was cut off. */
+const STALLED = 0
+
 /**
- * A message, or a gap, of one subscription: `{ from, to, isGap, time, redelivered }`, in the order in which they came.
+ * A message, or a gap, of one subscription: `{ from, to, isGap, isSought, time, redelivered }`, in the order in which they came. A gap was
+ * sought where the subscription looked for it in the slab first; one that has come to what is live is told as any other.
  * @returns {Map} by the number of the subscription: what began it (a note's values), what came, and whether it lived at the end
  */
 export function strandsOf(actor, kind, fault) {
@@ -25,10 +29,10 @@ export function strandsOf(actor, kind, fault) {
       strand.came.push({ from: sequence, to: sequence, isGap: false, time, redelivered: values[11] === 1 })
     } else if (what === KIND.GAP && byHandle.has(values[0])) {
       const strand = byHandle.get(values[0])
-      const [, topic, from, to, lost] = values
+      const [, topic, from, to, lost, reason] = values
       if (strand.isOver || topic !== strand.topic || lost !== to - from + 1 || lost < 1)
         fault(`actor ${actor.id}: subscription ${strand.id} was told a gap from ${from} to ${to} (${lost} lost)`)
-      strand.came.push({ from, to, isGap: true, time, redelivered: false })
+      strand.came.push({ from, to, isGap: true, isSought: reason !== STALLED, time, redelivered: false })
     } else if (what === KIND.HANDLED) strands.get(values[0])?.handled.set(values[1], time)
     else if (what === KIND.ENDING && strands.has(values[0])) {
       const strand = strands.get(values[0])
@@ -47,10 +51,10 @@ export function checkStrand({ id, topic, after, came, actor, isOver }, { kept, l
   const name = `actor ${actor.id}: subscription ${id} of topic ${topic}`
   const counts = { messages: 0, gaps: 0, lost: 0 }
   let next
-  for (const { from, to, isGap, time } of came) {
+  for (const { from, to, isGap, isSought, time } of came) {
     if (next !== undefined && from !== next)
       fault(`${name} got ${isGap ? 'a gap from ' : ''}${from} when ${next} was next`)
-    if (isGap && kept.must(topic, to, next === undefined ? after : time))
+    if (isGap && isSought && kept.must(topic, to, next === undefined ? after : time))
       fault(`${name} missed ${from} to ${to}, and the last of them was still there`)
     next = to + 1
     counts.messages += isGap ? 0 : 1
