@@ -5,8 +5,8 @@
 
 const { randomBytes } = require('node:crypto')
 const ipc = require('../index.js')
-const { busOf } = require('./bus')
 const { topicOf } = require('./names')
+const { withBus } = require('./options')
 
 /** What this thread's channels are called by: nobody else's begin so. */
 const HERE = randomBytes(12).toString('base64url')
@@ -29,7 +29,7 @@ class BroadcastChannel extends EventTarget {
     super()
     // As the standard has it: a symbol is a TypeError.
     this.#name = `${name}`
-    this.#bus = busOf(options) ?? ipc
+    this.#bus = withBus(options).bus
     this.#topic = topicOf('broadcast-channel', this.#name)
     // Undecoded, so that each channel gets a copy of its own.
     this.#subscription = this.#bus.subscribe(this.#topic, (bytes) => this.#receive(bytes), { raw: true })
@@ -92,11 +92,10 @@ class BroadcastChannel extends EventTarget {
 
   /** A handler is one among the listeners: its place is that of when there was none before. */
   #setHandler(type, handler) {
-    const had = this.#handlers[type] !== null
     const is = typeof handler === 'function' || (typeof handler === 'object' && handler !== null)
     this.#handlers[type] = is ? handler : null
-    if (is && !had) this.addEventListener(type, this.#handle)
-    if (had && !is) this.removeEventListener(type, this.#handle)
+    if (is) this.addEventListener(type, this.#handle)
+    else this.removeEventListener(type, this.#handle)
   }
 
   /** An object is a handler that does nothing. */

@@ -8,8 +8,8 @@ const { open, SlabcastError } = require('../index.js')
 const { invalidArgType } = require('../errors')
 const { Inbox } = require('../inbox')
 const { integer, listener, messagesOptions } = require('../options')
-const { busOf } = require('./bus')
-const { topicOf } = require('./names')
+const { carried, nameOf, topicOf } = require('./names')
+const { withBus } = require('./options')
 
 const TOPIC = topicOf('node_ipc', 'messages')
 /** Threads that a bus can have places for. */
@@ -23,9 +23,10 @@ class Place {
   /** Who has written and waits for room: { resolve, reject }. */
   #writers = []
 
-  constructor(bus, workers) {
-    this.#isOwn = bus === undefined
-    this.#bus = bus ?? open({ members: Math.min(256 + workers, MOST_MEMBERS) })
+  constructor(options, workers) {
+    const { bus } = withBus(options)
+    this.#isOwn = options?.bus === undefined
+    this.#bus = this.#isOwn ? open({ members: Math.min(256 + workers, MOST_MEMBERS) }) : bus
     this.#bus.on('drain', this.#settle).on(errorMonitor, this.#settle)
   }
 
@@ -40,9 +41,7 @@ class Place {
 
   /** The promise is there to be waited for by who writes too fast. */
   write(text) {
-    // Half of a surrogate pair is nothing that UTF-8 can carry.
-    const message = text.isWellFormed() ? text : Buffer.from(text, 'utf16le')
-    if (this.#bus.publish(TOPIC, message)) return Promise.resolve()
+    if (this.#bus.publish(TOPIC, carried(text))) return Promise.resolve()
     return new Promise((resolve, reject) => this.#writers.push({ resolve, reject }))
   }
 
@@ -74,7 +73,7 @@ const requiring = []
 
 async function masterInit(workers, options) {
   integer('workers', workers, 1, MOST_MEMBERS)
-  const next = new Place(busOf(options), workers)
+  const next = new Place(options, workers)
   place?.leave()
   place = next
 }
@@ -83,7 +82,7 @@ async function workerInit(workers, index, options) {
   integer('workers', workers, 1, MOST_MEMBERS)
   integer('index', index, 0, workers - 1)
   const { inbox } = messagesOptions({ inbox: options?.inbox })
-  const next = new Place(busOf(options), workers)
+  const next = new Place(options, workers)
   try {
     next.listen(arrived)
   } catch (error) {
@@ -103,7 +102,7 @@ async function testShmWrite(text) {
 }
 
 function arrived(message, meta) {
-  unread.add({ body: typeof message === 'string' ? message : message.toString('utf16le'), meta })
+  unread.add({ body: nameOf(message), meta })
   for (const end of waiting) end()
   queueMicrotask(callBack)
 }

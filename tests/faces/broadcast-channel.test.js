@@ -194,6 +194,9 @@ test('a handler is a function, or an object that does nothing, or null; setting 
   }
   const calls = []
   two.addEventListener('message', () => calls.push('listener'))
+  one.postMessage(0)
+  await until(() => calls.length === 1, 'the listener is called, and the object harms nobody')
+  calls.pop()
   two.onmessage = () => calls.push('handler')
   one.postMessage(1)
   await until(() => calls.length === 2, 'both are called')

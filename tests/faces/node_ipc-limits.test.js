@@ -22,15 +22,20 @@ test('the semaphore is free at first, is had by one at a time in order, and is p
     const waiting = [require_('second'), require_('third')]
     await turn()
     await say([...order])
-    order.push(['released', await testSemaRelease()])
+    const released = testSemaRelease()
+    // It is the second one's: nobody else has it, least of all before the third.
+    waiting.push(require_('fourth'))
+    order.push(['released', await released])
     await waiting[0]
     await turn()
     await say([...order])
-    await testSemaRelease()
-    await waiting[1]
+    for (const next of waiting.slice(1)) {
+      await testSemaRelease()
+      await next
+    }
     for (let n = 0; n < 3; n++) await testSemaRelease()
-    await require_('fourth')
-    require_('fifth')
+    await require_('fifth')
+    require_('sixth')
     await turn()
     await say(order)
   })
@@ -38,7 +43,7 @@ test('the semaphore is free at first, is had by one at a time in order, and is p
   const then = [...first, ['released', undefined], ['second', undefined]]
   assert.deepEqual(await child.hear(), first)
   assert.deepEqual(await child.hear(), then)
-  assert.deepEqual(await child.hear(), [...then, ['third', undefined], ['fourth', undefined]])
+  assert.deepEqual(await child.hear(), [...then, ['third', undefined], ['fourth', undefined], ['fifth', undefined]])
   assert.deepEqual(await child.end(), CLEAN)
 })
 
@@ -62,9 +67,12 @@ test('processExit: again, with nothing initialised, and in the middle; then all 
   await other.call('testShmWrite', '"again"')
   assert.deepEqual(await one.given('["again"]'.length), ['["again"]'])
   const segment = segmentOf(bus)
+  await one.call('testShmWrite', '"unread"')
+  await other.call('callNodeFunc')
   await one.call('processExit')
   assert.ok(fs.existsSync(folderOf(bus)), 'the other is still there')
   await other.call('processExit')
+  assert.equal(await other.call('testShmRead'), '[]')
   assertNothingLeft(bus, segment)
   for (const caller of [one, other]) assert.deepEqual(await caller.end(), CLEAN)
 })
@@ -80,21 +88,36 @@ test('a callback keeps a worker alive, and nothing else does', async (t) => {
     backend.testSemaRequire()
   })
   assert.deepEqual(await idle.end(), CLEAN)
-  const listens = runWith(t, { env }, async ({ say }) => {
-    const backend = require('slabcast/node_ipc')
-    await backend.workerInit(2, 0)
-    backend.callSafeFunc((data) => {
-      backend.processExit()
-      say(data)
-    })
-    await say('listens')
-  })
-  assert.equal(await listens.hear(), 'listens')
+  const listeners = ['before', 'after'].map((when) =>
+    runWith(
+      t,
+      { env },
+      async ({ say }, when) => {
+        const backend = require('slabcast/node_ipc')
+        const listen = () => {
+          backend.callSafeFunc((data) => {
+            backend.processExit()
+            say(data)
+          })
+          backend.callSafeFunc(() => say('called after processExit'))
+        }
+        if (when === 'before') listen()
+        await backend.workerInit(2, 0)
+        if (when === 'after') listen()
+        await say('listens')
+      },
+      when,
+    ),
+  )
+  for (const child of listeners) assert.equal(await child.hear(), 'listens')
   const writer = new Caller(t, bus)
   await writer.call('workerInit', 2, 1)
   await writer.call('testShmWrite', '"end"')
-  assert.equal(await listens.hear(), '["end"]')
-  assert.deepEqual(await listens.end(), CLEAN)
+  for (const child of listeners) {
+    assert.equal(await child.hear(), '["end"]')
+    assert.deepEqual(await child.end(), CLEAN)
+    assert.deepEqual(child.unheard, [])
+  }
   assert.deepEqual(await writer.end(), CLEAN)
   assertNothingLeft(bus)
 })
@@ -166,6 +189,61 @@ test('who writes too fast waits for room, and is told what is not accepted', asy
   assert.equal(await writer.hear(), 'ERR_MESSAGE_TOO_LARGE')
   assert.equal(await reader.hear(), 40)
   assert.deepEqual([await writer.end(), await reader.end()], [CLEAN, CLEAN])
+})
+
+test('who waits for room is told when it has left, and when the bus is lost', async (t) => {
+  const bus = uniqueName()
+  const { file, open } = gate(t)
+  const reader = run(
+    t,
+    async ({ say, until }, name, gateFile) => {
+      const bus = require('slabcast').open({ name, size: '64kb' })
+      const backend = require('slabcast/node_ipc')
+      await backend.workerInit(2, 0, { bus })
+      let count = 0
+      backend.callSafeFunc((data) => {
+        count += JSON.parse(data).length
+      })
+      await say('stuck')
+      require('./gate').blockUntilOpen(gateFile)
+      await until(() => count === 60)
+      await say(count)
+      backend.processExit()
+      await bus.close()
+    },
+    bus,
+    file,
+  )
+  await reader.hear()
+  const env = { SLABCAST_BUS: bus }
+  const lost = runWith(t, { env }, async ({ say }) => {
+    const backend = require('slabcast/node_ipc')
+    const bus = require('slabcast').open({ stallTimeout: Number.POSITIVE_INFINITY })
+    await backend.masterInit(2, { bus })
+    const text = JSON.stringify('x'.repeat(3000))
+    const writes = Array.from({ length: 30 }, () => backend.testShmWrite(text))
+    bus.on('error', () => {})
+    bus.emit('error', new Error('lost'))
+    const results = await Promise.allSettled(writes)
+    await say([...new Set(results.map(({ reason }) => reason?.message))])
+    await bus.close()
+  })
+  assert.deepEqual(await lost.hear(), [undefined, 'lost'], 'what was in the bus was written, the others are rejected')
+  const leaves = runWith(t, { env }, async ({ say }) => {
+    const backend = require('slabcast/node_ipc')
+    await backend.masterInit(2)
+    const text = JSON.stringify('x'.repeat(3000))
+    const writes = Array.from({ length: 30 }, () => backend.testShmWrite(text))
+    backend.processExit()
+    await say('left')
+    await Promise.all(writes)
+    await say('flushed')
+  })
+  assert.equal(await leaves.hear(), 'left')
+  open()
+  assert.equal(await leaves.hear(), 'flushed')
+  assert.equal(await reader.hear(), 60)
+  for (const child of [lost, leaves, reader]) assert.deepEqual(await child.end(), CLEAN)
 })
 
 test('what nobody reads is bounded: the oldest go, and the next read tells so', async (t) => {

@@ -104,6 +104,19 @@ test('there may be any number of workers, and more than were said', async (t) =>
   }
 })
 
+test('a bus that it makes has places for all workers, and for others', async (t) => {
+  const child = runWith(t, { env: { SLABCAST_BUS: uniqueName() } }, async ({ say }) => {
+    const backend = require('slabcast/node_ipc')
+    await backend.masterInit(1000)
+    const ipc = require('slabcast')
+    await say(ipc.stats().members.capacity)
+    backend.processExit()
+    await ipc.close()
+  })
+  assert.ok((await child.hear()) >= 1256)
+  assert.deepEqual(await child.end(), CLEAN)
+})
+
 test('callNodeFunc gives 100: when there is something to read, or when a second is over', async (t) => {
   const bus = uniqueName()
   const waits = runWith(t, { env: { SLABCAST_BUS: bus } }, async ({ say }) => {
@@ -128,8 +141,10 @@ test('callNodeFunc gives 100: when there is something to read, or when a second 
     await say(isOver)
     mock.timers.tick(1)
     await say(await again)
-    clearInterval(alive)
+    const last = backend.callNodeFunc()
     backend.processExit()
+    await say(await last)
+    clearInterval(alive)
   })
   assert.equal(await waits.hear(), 'waits')
   const writer = new Caller(t, bus)
@@ -138,6 +153,7 @@ test('callNodeFunc gives 100: when there is something to read, or when a second 
   assert.deepEqual(await waits.hear(), [100, 100, '[1]'])
   assert.equal(await waits.hear(), false)
   assert.equal(await waits.hear(), 100)
+  assert.equal(await waits.hear(), 100, 'at its end nobody waits any more')
   assert.deepEqual(await waits.end(), CLEAN)
 })
 
@@ -158,9 +174,9 @@ test('callbacks are called when something has come, with all of it, and never wi
     await backend.workerInit(2, 1)
     // As the published demo does.
     backend.callSafeFunc(async () => {
-      const data = await backend.testShmRead()
-      const more = await backend.testShmRead()
-      seen.reads.push([data, more])
+      const data = [backend.testShmRead(), backend.testShmRead()]
+      data.push(await backend.testShmRead())
+      seen.reads.push(data)
     })
     backend.callSafeFunc((...args) => seen.second.push(args))
     await say('ready')
@@ -185,7 +201,7 @@ test('callbacks are called when something has come, with all of it, and never wi
   )
   assert.deepEqual(
     reads,
-    first.map((data) => [data, '[]']),
+    first.map((data) => [data, '[]', '[]']),
     'what a callback is given it may read, once',
   )
   assert.deepEqual(
