@@ -15,7 +15,6 @@ const { carried, nameOf, topicOf } = require('./names')
 const FACE = 'mqemitter'
 /** Of a topic or a filter: at more mqemitter throws, which must not be another process' exception. */
 const LEVELS_MAX = 100
-const WARNING = { type: 'SlabcastWarning', code: 'SLABCAST_MQEMITTER' }
 
 class Emitter extends MQEmitter {
   #bus
@@ -82,7 +81,7 @@ class Emitter extends MQEmitter {
 
   emit(message, callback) {
     const topic = message?.topic
-    if (typeof topic !== 'string') throw invalidArgType('message', 'an object with a topic of type string', message)
+    if (typeof topic !== 'string') throw invalidArgType('message.topic', 'of type string', topic)
     if (this.#isTooDeep(topic)) throw invalidArgValue('message.topic', topic, `has more than ${LEVELS_MAX} levels`)
     if (this.#isClosing) return callback?.(new Error('mqemitter is closed'))
     const emitted = { message, callback: callback ?? warn }
@@ -102,11 +101,10 @@ class Emitter extends MQEmitter {
   /** Published before the listeners here are called, for they may emit. False: it is held until there is room. */
   #send(emitted) {
     const { message, callback } = emitted
-    const { topic } = message
     let isIn
     try {
-      const sent = topic.isWellFormed() ? message : { ...message, topic: carried(topic) }
-      isIn = this.#bus.publish(topicOf(FACE, topic), [this.#id, sent])
+      const sent = message.topic.isWellFormed() ? message : { ...message, topic: carried(message.topic) }
+      isIn = this.#bus.publish(topicOf(FACE, message.topic), [this.#id, sent])
     } catch (error) {
       const isHeld = error.code === 'ERR_OUTBOX_FULL' && this.concurrency > 0
       if (isHeld) {
@@ -175,7 +173,7 @@ function halfOf(callback) {
 
 /** In the place of a callback that was not given. */
 function warn(error) {
-  if (error) process.emitWarning(`A message could not be emitted: ${error.message}`, WARNING)
+  if (error) process.emitWarning(`Not emitted: ${error.message}`, 'SlabcastWarning', 'SLABCAST_MQEMITTER')
 }
 
 function checkListener(filter, listener) {

@@ -3,25 +3,25 @@
 // slabcast/mqemitter beside mqemitter itself, in one process, and mqemitter-redis, in three: what is heard is the same.
 
 const assert = require('node:assert/strict')
-const { once } = require('node:events')
 const path = require('node:path')
 const test = require('node:test')
 const slabcast = require('slabcast')
 const mqemitter = require('slabcast/mqemitter')
-const { openBus, uniqueName } = require('../node/support/bus')
-const { gate } = require('../node/support/gate')
+const { openBus } = require('../node/support/bus')
 const { run } = require('../node/support/process')
 const { redis } = require('../node/support/redis')
 const { until } = require('../node/support/wait')
+const { dotted, odd, usual } = require('./mqemitter/scripts')
+const { emitted, keep, openBusNamed } = require('./mqemitter/support')
 
 const PARTIES = path.join(__dirname, 'mqemitter', 'parties.js')
 const WHO = ['ann', 'bob', 'cid']
 
 /** In a child: parties that listen, emit, leave and emit again, a step at a word each; then says what they heard. */
 async function takePart({ say, hear, until }, file, kind, settings, who, script) {
-  const { emitterOf, Party } = require(file)
-  const emitter = emitterOf(kind, settings)
-  const parties = who.map((name) => new Party(emitter, name))
+  const { Emitters, Party } = require(file)
+  const emitters = new Emitters(kind, settings)
+  const parties = who.map((name) => new Party(emitters.for, name))
   const all = (step) => Promise.all(parties.map(step))
   const ended = (times) =>
     until(() => parties.every(({ ends }) => ends === times * script.parties), 'all have heard the end of each other')
@@ -38,7 +38,7 @@ async function takePart({ say, hear, until }, file, kind, settings, who, script)
   await all((party) => party.emit(script.topics))
   await ended(2)
   await say(Object.fromEntries(parties.map((party, at) => [who[at], party.heard])))
-  await new Promise((resolve) => emitter.close(resolve))
+  await emitters.close()
 }
 
 /** What each of three parties hears by emitters of a kind: each in a process of its own, or all by one emitter in one. */
@@ -54,204 +54,32 @@ async function play(t, kind, settings, script) {
   return Object.assign({}, ...heard)
 }
 
-/** Of each filter a listener; and two that are added more than once. */
-const listenersTo = (filters) => [
-  ...filters.map((filter) => [`of ${filter}`, filter]),
-  ['twice', filters[0]],
-  ['twice', filters[0]],
-  ['of two', filters[1]],
-  ['of two', filters[2]],
-]
-
-/** All at once, many times. */
-const often = (topics) => Array.from({ length: 20 }, () => topics).flat()
-
-const USUAL = {
-  filters: listenersTo([
-    '#',
-    'a/#',
-    'a/+',
-    'a/b',
-    '+/b',
-    '+',
-    '+/+',
-    '/+',
-    '/#',
-    'a/+/c',
-    'a/b/c',
-    '$SYS/+/heartbeat',
-    'nobody/#',
-  ]),
-  topics: often([
-    'a',
-    'a/b',
-    'a/b/c',
-    'a//c',
-    '/',
-    '/a',
-    'ab',
-    'ab/b',
-    'b',
-    'b/b/b',
-    'a/',
-    '$SYS/x/heartbeat',
-    'grüße/b',
-  ]),
-  left: [
-    ['of #', '#'],
-    ['twice', '#'],
-    ['of two', 'a/#'],
-    ['of a/b', 'a/b'],
-    ['of /#', 'nobody/#'],
-  ],
-}
-
 test('three processes hear what three parties of one mqemitter do, as those of mqemitter-redis', async (t) => {
-  const expected = await play(t, 'mqemitter', {}, USUAL)
+  const expected = await play(t, 'mqemitter', {}, usual)
   assert.equal(expected.ann['of #'].bob.length, 20 * 13 + 1)
   assert.equal(expected.ann.twice.bob.length, 3 * (20 * 13 + 1))
-  assert.deepEqual(await play(t, 'mqemitter-redis', { socket: (await redis(t)).path }, USUAL), expected)
+  assert.deepEqual(await play(t, 'mqemitter-redis', { socket: (await redis(t)).path }, usual), expected)
   const { name } = openBusNamed(t)
-  assert.deepEqual(await play(t, 'slabcast', { bus: name }, USUAL), expected)
-  assert.deepEqual(await play(t, 'slabcast', { bus: name, concurrency: 2 }, USUAL), expected)
+  assert.deepEqual(await play(t, 'slabcast', { bus: name }, usual), expected)
+  assert.deepEqual(await play(t, 'slabcast', { bus: name, concurrency: 2 }, usual), expected)
+  assert.deepEqual(await play(t, 'slabcast', { bus: name, apart: true }, usual), expected)
 })
-
-const LONG = 'x'.repeat(300)
-const ODD = {
-  filters: listenersTo(
-    [
-      ...[
-        '#',
-        '+',
-        '+/#',
-        `${LONG}/#`,
-        `${LONG}/+`,
-        `+/${LONG}`,
-        `${LONG}`,
-        '#/b',
-        'a/#/b',
-        '#/a/#',
-        '\ud800/#',
-        '\ud800/+',
-        '\udc00',
-        '+/\0',
-      ],
-      ...[
-        '*/+',
-        'a*/+',
-        '?',
-        '?/+',
-        '[ab]/+',
-        '\\/+',
-        '\\*/#',
-        '[/+',
-        'a]/#',
-        '#a/+',
-        '#a',
-        '',
-        '%/+',
-        'a+b/+',
-        '$slabcast/+',
-      ],
-    ].filter((filter) => filter !== ''),
-  ),
-  topics: often([
-    ...[
-      '',
-      '#',
-      '+',
-      '#/b',
-      '+/b',
-      LONG,
-      `${LONG}y`,
-      `${LONG}/a`,
-      `${LONG}/a/b`,
-      `a/${LONG}`,
-      `a/${LONG}/b`,
-      'a/b',
-      'a/x/y/b',
-      'b',
-    ],
-    ...[
-      '\ud800',
-      '\ud800/a',
-      '\udc00',
-      '\udc00/a',
-      '\ufffd',
-      'a/\0',
-      '*/a',
-      'aa/a',
-      'a*/a',
-      'x',
-      '?',
-      '?/a',
-      'a',
-      'a/a',
-      'b/a',
-      '[ab]/a',
-    ],
-    ...[
-      '\\/a',
-      '\\*/a',
-      '\\x/a',
-      '[/a',
-      'a]/a',
-      '#a/b',
-      '#a',
-      '%/a',
-      '%2F/a',
-      'a+b/a',
-      '$slabcast/a',
-      'ü'.repeat(120),
-      'ü/ü',
-    ],
-  ]),
-  left: [
-    ['of +', '+'],
-    ['twice', '#'],
-    [`of ${LONG}`, LONG],
-  ],
-}
 
 test('topics and filters are any strings, and heard as mqemitter hears them', async (t) => {
   const { name } = openBusNamed(t)
-  const expected = await play(t, 'mqemitter', {}, ODD)
-  assert.deepEqual(await play(t, 'slabcast', { bus: name }, ODD), expected)
+  const expected = await play(t, 'mqemitter', {}, odd)
+  assert.deepEqual(await play(t, 'slabcast', { bus: name }, odd), expected)
+  assert.deepEqual(await play(t, 'slabcast', { bus: name, apart: true }, odd), expected)
 })
 
 test('separator, wildcards and empty levels are as the options say', async (t) => {
-  const script = {
-    filters: listenersTo(['**', 'a.**', 'a.$$', 'a.b', '$$.b', 'a.$$.c', '#', '+']),
-    topics: often(['a', 'a.b', 'a.b.c', 'a..c', 'a.', '.b', 'a/b', '#', '+', '+/b']),
-    left: [],
-  }
   for (const matchEmptyLevels of [true, false]) {
     const options = { separator: '.', wildcardOne: '$$', wildcardSome: '**', matchEmptyLevels }
     const { name } = openBusNamed(t)
-    const expected = await play(t, 'mqemitter', options, script)
-    assert.deepEqual(await play(t, 'slabcast', { bus: name, ...options }, script), expected)
+    const expected = await play(t, 'mqemitter', options, dotted)
+    assert.deepEqual(await play(t, 'slabcast', { bus: name, apart: true, ...options }, dotted), expected)
   }
 })
-
-/** A bus that is there as long as the test. */
-function openBusNamed(t, options) {
-  const name = uniqueName()
-  return { name, bus: openBus(t, { name, ...options }) }
-}
-
-const emitted = (emitter, message) =>
-  new Promise((resolve, reject) => emitter.emit(message, (error) => (error ? reject(error) : resolve())))
-
-/** An emitter's listener that keeps what it is given. */
-function keep(emitter, filter) {
-  const heard = []
-  const listener = (message, done) => {
-    heard.push(message)
-    done()
-  }
-  emitter.on(filter, listener)
-  return { heard, listener }
-}
 
 test('two emitters of one thread hear each other once, by one handle of the bus or by two', async (t) => {
   const { name, bus } = openBusNamed(t)
@@ -319,143 +147,6 @@ test('messages that a listener emits come after the one it was called for, in ev
   assert.deepEqual(await child.hear(), ['question', 'answer/1'])
 })
 
-/** In a child: listens to 't' and stops until the gate opens; then says what it heard up to 'end'. */
-async function blockedListener({ say, until }, name, file) {
-  const { blockUntilOpen } = require('./gate')
-  const bus = require('slabcast').open({ name })
-  const emitter = require('slabcast/mqemitter')({ bus })
-  const heard = []
-  emitter.on('t', ({ number }, done) => {
-    heard.push(number)
-    done()
-  })
-  await say('listening')
-  blockUntilOpen(file)
-  await until(() => heard.at(-1) === 'end')
-  await say(heard)
-  await new Promise((resolve) => emitter.close(resolve))
-  await bus.close()
-}
-
-/** A small bus whose only reader stands still until `open()`. */
-async function blocked(t, options) {
-  const { file, open } = gate(t)
-  const { name, bus } = openBusNamed(t, { size: '64kb', ...options })
-  t.after(open)
-  const reader = run(t, blockedListener, name, file)
-  assert.equal(await reader.hear(), 'listening')
-  return { bus, reader, open }
-}
-
-const TEXT = 'x'.repeat(1000)
-
-/** Emits numbers until one has to wait in the outbox; that number. What is called back is kept in `told`. */
-function emitUntilFull(bus, emitter, told) {
-  for (let number = 0; ; number++) {
-    emitter.emit({ topic: 't', number, TEXT }, (error) => told.push(error ? error.code : number))
-    if (bus.stats().outbox.messages > 0) return number
-  }
-}
-
-test('emit calls back when the message is in the slab, and not before', async (t) => {
-  const { bus, reader, open } = await blocked(t)
-  const emitter = mqemitter({ bus })
-  const { heard } = keep(emitter, 't')
-  const told = []
-  const number = emitUntilFull(bus, emitter, told)
-  assert.equal(heard.length, number + 1, 'the listeners here are called at once')
-  assert.equal(told.length, number)
-  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
-  assert.equal(told.length, number)
-  open()
-  await until(() => told.length === number + 1)
-  assert.equal(told.at(-1), number)
-  await emitted(emitter, { topic: 't', number: 'end' })
-  assert.deepEqual(await reader.hear(), [...told, 'end'])
-})
-
-test('a message the full bus refuses is told to the callback, later, and nobody gets it', async (t) => {
-  const { bus, reader, open } = await blocked(t, { outbox: '4kb' })
-  const emitter = mqemitter({ bus })
-  const { heard } = keep(emitter, 't')
-  const told = []
-  const last = emitUntilFull(bus, emitter, told)
-  let refused
-  for (let number = last + 1; bus.stats().outbox.bytes < 3000; number++) emitter.emit({ topic: 't', number, TEXT })
-  const accepted = heard.length
-  emitter.emit({ topic: 't', number: 'refused', TEXT: TEXT.repeat(4) }, (error) => {
-    refused = error
-  })
-  assert.equal(refused, undefined, 'not inside emit')
-  await until(() => refused)
-  assert.equal(refused.code, 'ERR_OUTBOX_FULL')
-  assert.equal(heard.length, accepted)
-  const warned = once(process, 'warning')
-  emitter.emit({ topic: 't', number: 'refused', TEXT: TEXT.repeat(4) })
-  const [warning] = await warned
-  assert.equal(warning.code, 'SLABCAST_MQEMITTER')
-  open()
-  await once(bus, 'drain')
-  await emitted(emitter, { topic: 't', number: 'end' })
-  assert.deepEqual(
-    await reader.hear(),
-    heard.map(({ number }) => number),
-  )
-})
-
-test('with concurrency a full bus refuses nothing: what has no room waits, in order, also through close', async (t) => {
-  const MESSAGES = 500
-  const { bus, reader, open } = await blocked(t, { outbox: '8kb' })
-  const emitter = mqemitter({ bus, concurrency: 3 })
-  const { heard } = keep(emitter, 't')
-  const told = []
-  const numbers = [...Array(MESSAGES).keys(), 'end']
-  for (const number of numbers) emitter.emit({ topic: 't', number, TEXT }, (error) => told.push(error ?? number))
-  assert.ok(bus.stats().outbox.messages <= 3)
-  assert.ok(emitter.length > MESSAGES / 2)
-  let isClosed = false
-  emitter.close(() => {
-    isClosed = true
-  })
-  let refused
-  emitter.emit({ topic: 't' }, (error) => {
-    refused = error
-  })
-  assert.match(refused.message, /closed/)
-  for (let turns = 0; turns < 20; turns++) await new Promise(setImmediate)
-  assert.equal(isClosed, false)
-  open()
-  await until(() => isClosed)
-  assert.deepEqual(told, numbers)
-  assert.deepEqual(
-    heard.map(({ number }) => number),
-    numbers,
-  )
-  assert.deepEqual(await reader.hear(), numbers)
-})
-
-test('what cannot be published is told to the callback, and no listener is called', async (t) => {
-  const { bus } = openBusNamed(t, { size: '64kb' })
-  const emitter = mqemitter({ bus })
-  const { heard } = keep(emitter, '#')
-  await assert.rejects(emitted(emitter, { topic: 'a', act() {} }), { code: 'ERR_NOT_SERIALIZABLE' })
-  await assert.rejects(emitted(emitter, { topic: 'a', payload: Buffer.alloc(100_000) }), {
-    code: 'ERR_MESSAGE_TOO_LARGE',
-  })
-  await bus.close()
-  await assert.rejects(emitted(emitter, { topic: 'a' }), { code: 'ERR_CLOSED' })
-  assert.deepEqual(heard, [])
-  const [refused] = await new Promise((resolve) =>
-    emitter.on(
-      'a',
-      () => {},
-      (...told) => resolve(told),
-    ),
-  )
-  assert.equal(refused.code, 'ERR_CLOSED')
-  assert.throws(() => emitter.on('a', () => {}), { code: 'ERR_CLOSED' })
-})
-
 test('after close nothing of others comes, and the process ends though its bus is open', async (t) => {
   const { name, bus } = openBusNamed(t)
   const emitter = mqemitter({ bus })
@@ -475,15 +166,15 @@ test('after close nothing of others comes, and the process ends though its bus i
       // A second time: as mqemitter.
       emitter.close()
       await hear()
-      await say([heard, emitter.closed])
+      await say([heard, emitter.closed, bus.stats().delivered.messages])
     },
     name,
   )
   assert.equal(await child.hear(), 'closed')
-  await emitted(emitter, { topic: 'a' })
+  for (const topic of ['a', 'a/b', 'long '.repeat(60)]) await emitted(emitter, { topic })
   await bus.settled()
   child.say('go on')
-  assert.deepEqual(await child.hear(), [['mine', 'mine'], true])
+  assert.deepEqual(await child.hear(), [['mine', 'mine'], true, 0])
   assert.deepEqual(await child.end(), { code: 0, signal: null })
 })
 
@@ -539,6 +230,7 @@ test('a topic of more levels than mqemitter takes is refused where it is emitted
   assert.throws(() => emitter.emit({ topic: deep }), { code: 'ERR_INVALID_ARG_VALUE' })
   assert.throws(() => require('mqemitter')().emit({ topic: deep }), /too many words/)
   assert.throws(() => emitter.on(deep, () => {}), /too many words/)
+  assert.ok(bus.topics().every(({ subscribers }) => subscribers === 0))
   // By its own separator another takes it.
   const dotted = mqemitter({ bus: openBus(t, { name }), separator: '.' })
   const { heard } = keep(emitter, '#')
@@ -549,7 +241,6 @@ test('a topic of more levels than mqemitter takes is refused where it is emitted
     heard.map(({ topic }) => topic),
     [deep.slice(2)],
   )
-  assert.equal(bus.topics('slabcast:mqemitter/a/*').filter(({ subscribers }) => subscribers > 1).length, 0)
 })
 
 test('arguments are checked', () => {

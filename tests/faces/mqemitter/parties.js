@@ -5,7 +5,7 @@
 
 /** Its listeners are [name, filter]: of one name is one function, however often it is added. */
 class Party {
-  #emitter
+  #emitterFor
   #who
   #listeners = new Map()
   /** By listener, by who emitted: the topics heard, in the order in which they came. */
@@ -13,8 +13,9 @@ class Party {
   /** How often the end was emitted, by whomever. */
   ends = 0
 
-  constructor(emitter, who) {
-    this.#emitter = emitter
+  /** @param {(use: string) => object} emitterFor which emitter is for a filter, for emitting, and for the end */
+  constructor(emitterFor, who) {
+    this.#emitterFor = emitterFor
     this.#who = who
   }
 
@@ -38,14 +39,14 @@ class Party {
       this.ends++
       done()
     }
-    await new Promise((resolve) => this.#emitter.on('the end', end, resolve))
+    await new Promise((resolve) => this.#emitterFor('the end').on('the end', end, resolve))
     for (const [name, filter] of filters)
-      await new Promise((resolve) => this.#emitter.on(filter, this.#listener(name), resolve))
+      await new Promise((resolve) => this.#emitterFor(filter).on(filter, this.#listener(name), resolve))
   }
 
   async leave(filters) {
     for (const [name, filter] of filters)
-      await new Promise((resolve) => this.#emitter.removeListener(filter, this.#listener(name), resolve))
+      await new Promise((resolve) => this.#emitterFor(filter).removeListener(filter, this.#listener(name), resolve))
   }
 
   /** Resolves when all were called back, and so was the end. */
@@ -53,7 +54,7 @@ class Party {
     const emit = (topic, number) =>
       new Promise((resolve, reject) => {
         const message = { topic, from: this.#who, number, payload: Buffer.from(`from ${this.#who}`) }
-        this.#emitter.emit(message, (error) => (error ? reject(error) : resolve()))
+        this.#emitterFor('emit').emit(message, (error) => (error ? reject(error) : resolve()))
       })
     await Promise.all([...topics, 'the end'].map(emit))
   }
@@ -66,4 +67,26 @@ function emitterOf(kind, { bus, socket, ...options }) {
   return require('slabcast/mqemitter')({ bus: require('slabcast').open({ name: bus }), ...options })
 }
 
-module.exports = { emitterOf, Party }
+/** Emitters of some kind: one for all uses, or, `apart`, one for each, so that none reads what it needs for another's sake. */
+class Emitters {
+  #make
+  #apart
+  #byUse = new Map()
+
+  constructor(kind, { apart = false, ...settings }) {
+    this.#make = () => emitterOf(kind, settings)
+    this.#apart = apart
+  }
+
+  for = (use) => {
+    const key = this.#apart ? use : 'all'
+    if (!this.#byUse.has(key)) this.#byUse.set(key, this.#make())
+    return this.#byUse.get(key)
+  }
+
+  async close() {
+    for (const emitter of this.#byUse.values()) await new Promise((resolve) => emitter.close(resolve))
+  }
+}
+
+module.exports = { emitterOf, Emitters, Party }
