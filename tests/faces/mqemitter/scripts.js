@@ -22,7 +22,7 @@ const usual = {
     ['twice', '#'],
     ['of two', 'a/#'],
     ['of a/b', 'a/b'],
-    ['of /#', 'nobody/#'],
+    ['of /#', '+/b'],
   ],
 }
 
