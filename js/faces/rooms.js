@@ -102,10 +102,10 @@ class Rooms {
       )
       return
     }
-    // Those who are in it now: a send may have others join or leave.
-    for (const socket of [...sockets.keys()]) {
+    // A send may have others leave, which are not met any more, or join, from a later position on.
+    for (const [socket, from] of sockets) {
       const isExcept = except !== undefined && numbers.get(socket) === except
-      if (sockets.get(socket) <= position && !isExcept) this.#send(socket, data, !isText)
+      if (from <= position && !isExcept) this.#send(socket, data, !isText)
     }
   }
 

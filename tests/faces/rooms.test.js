@@ -5,6 +5,8 @@
 const assert = require('node:assert/strict')
 const path = require('node:path')
 const test = require('node:test')
+const { setFlagsFromString } = require('node:v8')
+const { runInNewContext } = require('node:vm')
 const { Rooms } = require('slabcast/rooms')
 const { WebSocket, WebSocketServer } = require('ws')
 const { openBus, uniqueName } = require('../node/support/bus')
@@ -279,6 +281,29 @@ test('who joins a room in which others are gets nothing that was published befor
   rooms.publish('r', 'again')
   await until(() => ann.got.length === 4)
   assert.deepEqual(ben.texts, ['after', 'again'])
+})
+
+test('a socket that is in no room any more is not kept', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc')
+  const rooms = new Rooms({ bus: openBus(t) })
+  const stays = new Socket()
+  rooms.join('r', stays)
+  const [leaver, leaverOfAll, excepted] = await (async () => {
+    const sockets = [new Socket(), new Socket(), new Socket()]
+    for (const socket of sockets) for (const room of ['r', 's']) rooms.join(room, socket)
+    for (const room of ['r', 's']) rooms.leave(room, sockets[0])
+    rooms.leaveAll(sockets[1])
+    rooms.publish('r', 'x', { except: sockets[2] })
+    await until(() => stays.got.length === 1)
+    rooms.leaveAll(sockets[2])
+    return sockets.map((socket) => new WeakRef(socket))
+  })()
+  await until(() => {
+    collect()
+    return [leaver, leaverOfAll, excepted].every((socket) => socket.deref() === undefined)
+  }, 'they are collected')
+  assert.equal(stays.got.length, 1)
 })
 
 test('a send may have sockets join and leave: who left gets nothing more, who came not what is being handed out', async (t) => {
