@@ -43,6 +43,7 @@ const BENCHES = {
   reading: node('node/reading.js', ...rounds),
   floors: node('node/floors.js', ...rounds),
   rivals: node('rivals/run.mjs', ...rounds),
+  'socket.io': node('rivals/socket.io.mjs', ...rounds),
   rust,
 }
 

@@ -18,8 +18,10 @@ exports.broker = (folder) => {
   return broker.start('redis-server', [...options, ...unbound], () => fs.existsSync(address(folder)))
 }
 
+exports.connect = (folder) => new Redis({ path: address(folder), enableAutoPipelining: true })
+
 exports.join = async ({ folder }) => {
-  const redis = new Redis({ path: address(folder), enableAutoPipelining: true })
+  const redis = exports.connect(folder)
   const listeners = new Map()
   const window = new Window()
   redis.on('messageBuffer', (topic, bytes) => listeners.get(topic.toString())?.(unpack(bytes)))
