@@ -213,6 +213,24 @@ test('what the slab does not keep any more is not recovered, and no gap is told 
   for (const worker of workers) assert.deepEqual(await worker.do(({ heard }) => heard), [])
 })
 
+test('nothing is recovered where the session is kept, and not all that came since the offset', async (t) => {
+  const { workers } = await start(t, 'slabcast', { options, busOptions: { size: '64kb', topics: 1024 } })
+  const client = await greeted(t, workers[0])
+  const { id } = client
+  // For others: the client's offset stays where it was.
+  await workers[1].do(async ({ io }) => {
+    for (let at = 0; at < 200; at++) {
+      io.to('others').emit('large', 'x'.repeat(1000))
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  })
+  await cut(client, workers[0])
+  await emit(workers[1], null, 'missed')
+  await comeBack(client, workers[2])
+  assert.ok(!client.recovered)
+  assert.notEqual(client.id, id)
+})
+
 test('a server that was cut off gives its own clients what it emitted, though it never comes by the bus', async (t) => {
   const busOptions = { size: '64kb', topics: 1024, stallTimeout: 0 }
   const { workers, bus } = await start(t, 'slabcast', { workers: 2, options, busOptions })
