@@ -2,7 +2,7 @@
 // `npm run test:windows -- [--node 20,22] [--only <pattern>] [--stress 20]`
 //
 //   --node    major versions of Node, separated by commas. Without it all that slabcast is for
-//   --only    a regular expression. Run is what it finds: tests/rust/..., tests/node/..., tests/crash/..., tests/stress
+//   --only    a regular expression. Run is what it finds: tests/rust/..., tests/kill, tests/node/..., tests/crash/..., tests/stress
 //   --stress  how many times in a row the stress is run with each version. Without it 20; 0: not at all
 
 import { spawn } from 'node:child_process'
@@ -15,7 +15,7 @@ import { checkout } from '../flags.mjs'
 import { install, node, VERSIONS } from './nodes.mjs'
 import { countsOfNode, countsOfRust, report } from './report.mjs'
 import { buildExamples, chain } from './rust.mjs'
-import { end, runUnderWine, setUp, windowsPath } from './wine.mjs'
+import { end, restart, runUnderWine, setUp, windowsPath } from './wine.mjs'
 
 /** In minutes. Nothing takes this long. */
 const WATCHDOG = { suite: 40, round: 5 }
@@ -56,20 +56,26 @@ function options() {
 
 /** The files of a folder that are wanted, and not excluded as a whole. */
 function filesOf(folder, ending) {
-  const excluded = new Set(exclusions.underWine.filter(({ tests }) => !tests).map(({ file }) => file))
+  const excluded = exclusions.whole(exclusions.underWine)
   return readdirSync(`${checkout}/${folder}`)
     .filter((name) => name.endsWith(ending))
     .map((name) => `${folder}/${name}`)
     .filter((file) => wants(file) && !excluded.has(file))
 }
 
-/** The crate's own tests, and those of its Rust API. */
+/** The crate's own tests, and those of its Rust API; then deaths at each point between two steps. */
 async function rust() {
   const targets = filesOf('tests/rust', '.rs').flatMap((file) => ['--test', /([^/]*)\.rs$/.exec(file)[1]])
   if (wants('tests/rust/lib')) targets.unshift('--lib')
-  if (targets.length === 0) return
-  console.log('\n# rust')
+  if (targets.length > 0) await cargo('tests/rust', targets)
+  if (wants('tests/kill')) await cargo('tests/kill', ['--features', 'kill-points', '--test', 'kill'])
+}
+
+/** Test programs of the crate. */
+async function cargo(what, targets) {
+  console.log(`\n# ${what}`)
   const child = spawn(process.execPath, ['scripts/windows/rust.mjs', ...targets], {
+    cwd: checkout,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''
@@ -77,8 +83,12 @@ async function rust() {
     process.stdout.write(text)
     output += text
   })
-  const [code] = await once(child, 'close')
-  results.push({ what: 'rust', code, ...countsOfRust(output) })
+  const closed = once(child, 'close')
+  const [code] = await once(child, 'exit')
+  // What was late runs on.
+  if (code !== 0) restart()
+  await closed
+  results.push({ what, code, ...countsOfRust(output) })
 }
 
 /** Files of tests, by that version of Node. */

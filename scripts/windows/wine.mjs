@@ -85,6 +85,12 @@ export function end() {
   for (const act of ['-k', '-w']) spawnSync(SERVER, [act], { env: environment, stdio: 'ignore' })
 }
 
+/** Ends everything of this prefix, for others to run there. */
+export function restart() {
+  end()
+  begin()
+}
+
 let outputs = 0
 
 /**
@@ -130,7 +136,7 @@ export async function runUnderWine(program, args, { minutes, env = {} }) {
   rmSync(file)
   if (isLate) {
     console.log(`\n${program} was ended after ${minutes} minutes`)
-    begin()
+    restart()
   }
   return { code: isLate ? 'too late' : code, output: Buffer.concat(chunks).toString() }
 }
