@@ -123,6 +123,39 @@ pub(crate) fn succeeded(result: windows_sys::core::BOOL) -> io::Result<()> {
     if result == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Whom something of the kernel's lets in: a SID for each entry of its list; no list lets in everybody.
+#[cfg(test)]
+pub(crate) fn lets_in(object: &impl AsRawHandle) -> Option<Vec<String>> {
+    use windows_sys::Win32::Security::Authorization::{GetSecurityInfo, SE_KERNEL_OBJECT};
+    use windows_sys::Win32::Security::{ACCESS_ALLOWED_ACE, DACL_SECURITY_INFORMATION, GetAce};
+
+    let (mut list, mut descriptor) = (null_mut(), null_mut());
+    // SAFETY: the handle is open; what is not asked for is null.
+    let error = unsafe {
+        let (handle, asked) = (object.as_raw_handle(), DACL_SECURITY_INFORMATION);
+        let none = null_mut();
+        GetSecurityInfo(handle, SE_KERNEL_OBJECT, asked, none, none, &mut list, none.cast(), &mut descriptor)
+    };
+    assert_eq!(error, 0, "it can be asked for");
+    let _descriptor = Local(descriptor);
+    if list.is_null() {
+        return None;
+    }
+    // SAFETY: a list as the kernel has it, in the descriptor.
+    let entries = (0..unsafe { (*list).AceCount }).map(|at| {
+        let mut entry = null_mut();
+        // SAFETY: it has so many.
+        succeeded(unsafe { GetAce(list, at.into(), &mut entry) }).expect("an entry");
+        let entry = entry.cast::<ACCESS_ALLOWED_ACE>();
+        // SAFETY: all kinds begin alike, and one that lets in has a SID at its end.
+        unsafe {
+            assert_eq!((*entry).Header.AceType, 0, "none but those that let in");
+            sid_text((&raw mut (*entry).SidStart).cast()).expect("a SID")
+        }
+    });
+    Some(entries.collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -202,6 +202,14 @@ mod tests {
     }
 
     #[test]
+    fn it_lets_in_this_user_alone() {
+        let path = std::env::temp_dir().join(format!("slabcast-mine-{}", std::process::id()));
+        let semaphore = Semaphore::create(&path, 0o600).expect("create");
+        let me = crate::windows::user_sid().expect("a SID");
+        assert_eq!(crate::windows::lets_in(&semaphore.handle), Some(vec![me.to_owned()]));
+    }
+
+    #[test]
     fn a_name_that_is_taken_is_not_shared() {
         let name = name("Local", Path::new("taken"), std::process::id());
         let _taken = make(&name).expect("made").expect("it is new");

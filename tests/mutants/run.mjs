@@ -19,6 +19,7 @@ import { durables, pasts } from './replay.mjs'
 import { requests } from './requests.mjs'
 import { spins } from './spin.mjs'
 import { copy, run } from './trial.mjs'
+import { windows } from './windows.mjs'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 const mutants = [
@@ -35,6 +36,7 @@ const mutants = [
   ...durables,
   ...spins,
   ...protocol,
+  ...windows,
 ]
 const flags = process.argv.slice(2).filter((arg) => arg.startsWith('--'))
 const wanted = process.argv.slice(2).filter((arg) => !arg.startsWith('--'))

@@ -1,5 +1,6 @@
 // One test, run in a copy of the tree: `kill::` a case of tests/kill, or a part of the names of several; `rust::FILE::NAME`
-// of tests/rust; `node::FILE::PART OF A NAME`; anything else a unit test, a property or a model.
+// of tests/rust; `node::FILE::PART OF A NAME`; `wine::lib::NAME` or `wine::FILE::NAME`, a unit test or one of tests/rust on Windows;
+// anything else a unit test, a property or a model.
 
 import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, renameSync, symlinkSync } from 'node:fs'
@@ -53,6 +54,8 @@ function plan(test) {
       return file === 'frozen'
         ? { build: ['test', '--features', 'kill-points', '--test', file] }
         : { build: ['test', '--test', file], exact: of }
+    case 'wine':
+      return { wine: file === 'lib' ? ['--lib'] : ['--test', file], exact: of }
     case 'node':
       return { build: ['build', '--lib', '--features', 'node'], node: [`--test-name-pattern=${of}`, file] }
     default:
@@ -62,29 +65,35 @@ function plan(test) {
 
 /** 'passed', 'failed', 'broken' (does not compile) or 'endless', after seconds. */
 export function run(root, tree, test) {
-  const { build, exact, model, node } = plan(test)
+  const { build, exact, model, node, wine } = plan(test)
   const target = join(root, 'target', model ? 'loom' : 'property')
   const env = {
     ...process.env,
-    CARGO_TARGET_DIR: target,
-    // Built many times, run once: no whole-program optimisation.
-    CARGO_PROFILE_RELEASE_LTO: 'off',
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
-    CARGO_PROFILE_RELEASE_DEBUG: '0',
-    CARGO_INCREMENTAL: '1',
     RUST_BACKTRACE: '0',
-    RUSTFLAGS: model ? '--cfg loom' : '',
     SLABCAST_CASE: test.slice('kill::'.length),
     // What is broken is often waited for.
     SLABCAST_WATCHDOG: '10',
     SLABCAST_TEST_WATCHDOG: '20000',
   }
+  if (!wine) {
+    Object.assign(env, {
+      CARGO_TARGET_DIR: target,
+      // Built many times, run once: no whole-program optimisation.
+      CARGO_PROFILE_RELEASE_LTO: 'off',
+      CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16',
+      CARGO_PROFILE_RELEASE_DEBUG: '0',
+      CARGO_INCREMENTAL: '1',
+      RUSTFLAGS: model ? '--cfg loom' : '',
+    })
+  }
   const start = (command) => {
     const [program, ...args] = [...limited, ...command]
     return spawnSync(program, args, { cwd: tree, env, encoding: 'utf8', maxBuffer: 1 << 28 })
   }
-  const cargo = ['cargo', build[0], '--release', '--quiet', ...build.slice(1)]
-  const built = start(build[0] === 'test' ? [...cargo, '--no-run'] : cargo)
+  const cargo = wine
+    ? [process.execPath, join(root, 'scripts/windows/rust.mjs'), ...wine]
+    : ['cargo', build[0], '--release', '--quiet', ...build.slice(1)]
+  const built = start(node ? cargo : [...cargo, '--no-run'])
   if (built.status !== 0) return { result: 'broken', seconds: 0, output: built.stderr }
   if (node) {
     const addon = join(tree, relative(root, binary))
@@ -95,7 +104,7 @@ export function run(root, tree, test) {
     ? [process.execPath, '--test', '--test-reporter=tap', ...node]
     : [...cargo, ...(exact ? [exact, '--', '--exact'] : [])]
   const from = Date.now()
-  const { status, signal, stdout, stderr } = start(mayIsolate ? [...alone, ...command] : command)
+  const { status, signal, stdout, stderr } = start(mayIsolate && !wine ? [...alone, ...command] : command)
   const seconds = (Date.now() - from) / 1000
   const output = `${stdout}\n${stderr}`
   if (status === null || signal || status === 137) return { result: 'endless', seconds, output }

@@ -191,6 +191,24 @@ test('names of 1 to 64 letters, digits, dots, dashes and underscores are names',
     assert.strictEqual(openBus(t, { name }).publish('t', 1), true)
 })
 
+test('names that a file system may take for one, or for a device, are buses of their own', async (t) => {
+  const unique = uniqueName()
+  const names = ['a-', 'A-', 'con.', 'NUL.', 'com1.', 'slabcast.'].map((start) => start + unique)
+  names.push(`a-${unique}.`)
+  const seen = []
+  for (const name of names) openBus(t, { name }).subscribe('t', (message) => seen.push([name, message]))
+  const other = run(
+    t,
+    async (_, names) => {
+      for (const name of names) require('slabcast').open({ name }).publish('t', name)
+    },
+    names,
+  )
+  assert.deepStrictEqual(await other.end(), { code: 0, signal: null })
+  await until(() => seen.length >= names.length)
+  assert.deepStrictEqual(seen.sort(), names.map((name) => [name, name]).sort())
+})
+
 test('ERR_MESSAGE_TOO_LARGE says what is needed and available, raw and encoded; the largest one goes', async (t) => {
   const bus = openBus(t, { maxMessage: 1000 })
   const seen = []

@@ -239,3 +239,40 @@ fn whose(file: &File) -> io::Result<Owner> {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bus_has_a_folder_of_its_own_whatever_the_system_takes_for_one_or_for_a_device() {
+        let buses = [
+            ["room", "Room", "ROOM", "room.", "room..", ".room"],
+            ["con", "CON", "con.log", "console", "aux", "Nul.txt"],
+            ["prn", "com1", "com0.x", "com10", "lpt9", "lpt"],
+            ["slabcast.0123456789abcdef", "SLABCAST.x", "slabcast", "a_b-c.9", "clock", "z"],
+        ];
+        let within = std::env::temp_dir().join(format!("slabcast-folders-{}", std::process::id()));
+        std::fs::create_dir(&within).expect("a folder");
+        let mut names: Vec<String> = buses.as_flattened().iter().map(|bus| folder_name(bus)).collect();
+        for name in &names {
+            std::fs::create_dir(within.join(name)).expect(name);
+        }
+        let found = std::fs::read_dir(&within).expect("a folder");
+        let mut found: Vec<String> =
+            found.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+        found.sort();
+        names.sort();
+        assert_eq!(found, names);
+        assert!(names.iter().all(|name| !name.starts_with("slabcast.")), "that is what memory is called");
+        std::fs::remove_dir_all(within).expect("removed");
+    }
+
+    #[test]
+    fn what_another_user_owns_is_not_trusted() {
+        let mine = user_sid().expect("a SID");
+        for (owner, trusted) in [(mine, true), (SYSTEM, true), (ADMINISTRATORS, true), ("S-1-1-0", false)] {
+            assert_eq!(is_trusted(owner, mine), trusted, "{owner}");
+        }
+    }
+}

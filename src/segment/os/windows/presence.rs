@@ -37,3 +37,15 @@ pub fn at(mark: u64) -> Present {
 fn name_of(mark: u64) -> Vec<u16> {
     wide(&format!("Global\\slabcast-{mark:016x}-presence"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_lets_in_this_user_alone() {
+        let declared = Presence::declare((std::process::id() as u64) << 32 | 8).expect("declared");
+        let me = crate::windows::user_sid().expect("a SID");
+        assert_eq!(crate::windows::lets_in(&declared._event), Some(vec![me.to_owned()]));
+    }
+}
