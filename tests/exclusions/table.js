@@ -9,6 +9,8 @@ const windows = (why, file, tests) => ({ where: 'windows', why, file, tests })
 
 const macos = (why, file, tests) => ({ where: 'macos', why, file, tests })
 
+const wine = (why, file, tests) => ({ where: 'wine', why, file, tests })
+
 const qemu = (why, file, tests) => ({ where: 'qemu', why, file, tests })
 
 const STOP = 'Windows has no SIGSTOP: nobody can be stopped by another process'
@@ -28,6 +30,7 @@ const table = [
   windows(STOP, 'tests/node/groups.test.js', [
     'a stopped member keeps nothing from the others that it has not taken',
     'a group whose members are all stopped is cut off as a reader is, and is told once what it missed',
+    'who notices what a group missed and leaves it at once tells it, and no other member does',
   ]),
   windows('A folder there has no permission bits to let others in by', 'tests/node/errors.test.js', [
     'ERR_ACCESS: a bus whose folder lets others in is not entered, and nothing is changed',
@@ -83,6 +86,9 @@ const table = [
   windows('On Windows no thread of a process is its first', 'tests/rust/leader.rs'),
   windows(STOP, 'tests/rust/frozen.rs'),
   windows('It reads the sources, which are the same everywhere', 'tests/rust/house.rs'),
+  wine('It compiles with rustc, which is a program of the system beneath', 'tests/node/binary.test.js', [
+    'without the flags of a release build a binary names the folder its source lies in, with them it does not',
+  ]),
   macos(WATCHES, 'tests/node/thread-wake.test.js', WATCHED),
   macos('Memory is no file there: no other program can write into it', 'tests/node/errors.test.js', [
     'ERR_LAYOUT_VERSION: a living bus of another version is not joined, and not harmed',
