@@ -11,6 +11,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 pub use system::{Own, may_isolate};
 
+/// For all of a test. A process takes longer to start under Wine, where those of Windows run, and they are started by the hundred.
+const WATCHDOG_OF_ALL: Duration = WATCHDOG.saturating_mul(if cfg!(windows) { 5 } else { 1 });
+
 const ISOLATED: &str = "SLABCAST_CRASH_ISOLATED";
 
 /// This program again, at the test of that name and in a place of its own where that is permitted; which is to be kept until it
@@ -42,7 +45,7 @@ pub fn isolated(name: &str, test: impl FnOnce(bool)) {
     let status = loop {
         match process.try_wait().expect("waited for") {
             Some(status) => break status,
-            None if start.elapsed() > WATCHDOG * rounds(1) as u32 => {
+            None if start.elapsed() > WATCHDOG_OF_ALL * rounds(1) as u32 => {
                 process.kill().expect("killed");
                 break process.wait().expect("waited for");
             }
