@@ -264,6 +264,8 @@ test('the creator’s sizes count: later openers get them', async (t) => {
     name,
   )
   assert.deepStrictEqual(await child.hear(), { code: 'ERR_MESSAGE_TOO_LARGE', needed: 101, available: 100 })
+  // A new topic, which waits for who is leaving.
+  await child.end()
   assert.strictEqual(bus.publish('t', 1), true)
 })
 

@@ -31,8 +31,10 @@ async function responder({ say, hear }, name, options = {}) {
       return new Promise(() => {})
     }
     if (message?.wait) {
+      // Before it says so: it may be told to go on before it is told that its word has gone out.
+      const told = new Promise((go) => waiting.push(go))
       await say('asked')
-      await new Promise((go) => waiting.push(go))
+      await told
     }
     return process.pid
   }
