@@ -20,13 +20,10 @@ pub struct Player {
 
 impl Player {
     pub fn start(role: &[&str]) -> Player {
-        let mut process = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--exact", "child", "--nocapture"])
-            .env(ROLE, role.join(" "))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
+        let mut program = Command::new(std::env::current_exe().expect("this program"));
+        program.args(["--exact", "child", "--nocapture"]).env(ROLE, role.join(" "));
+        let mut process =
+            spawn(program.stdin(Stdio::piped()).stdout(Stdio::piped())).expect("a process is started");
         let input = process.stdin.take();
         let said = listen(process.stdout.take().expect("piped"));
         Player { process, input, said }
@@ -64,6 +61,23 @@ impl Player {
         let Some(status) = self.process.try_wait().expect("waited for") else { return false };
         assert!(is_kill(status), "it ended otherwise: {status}");
         true
+    }
+}
+
+#[cfg(unix)]
+fn spawn(program: &mut Command) -> std::io::Result<Child> {
+    program.spawn()
+}
+/// Wine, now and then, where many are started at once: "internal error", and nothing was started.
+#[cfg(windows)]
+fn spawn(program: &mut Command) -> std::io::Result<Child> {
+    const INTERNAL_ERROR: i32 = 1359;
+    let mut tries = 1..=5;
+    loop {
+        match program.spawn() {
+            Err(error) if error.raw_os_error() == Some(INTERNAL_ERROR) && tries.next().is_some() => {}
+            result => return result,
+        }
     }
 }
 
