@@ -2,11 +2,13 @@
 
 // The engine of graphql-subscriptions over all processes: what one publishes, the subscribers of all of them get.
 
-const { PubSubEngine } = require('graphql-subscriptions')
 const { invalidArgType } = require('../errors')
 const { SlabcastError } = require('../index.js')
+const { hostOf } = require('./hosts')
 const { topicOf } = require('./names')
 const { withBus } = require('./options')
+
+const { PubSubEngine } = hostOf('graphql', 'graphql-subscriptions@3', () => require('graphql-subscriptions'))
 
 class PubSub extends PubSubEngine {
   #bus

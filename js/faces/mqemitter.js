@@ -6,11 +6,13 @@
 
 const { randomUUID } = require('node:crypto')
 const { errorMonitor } = require('node:events')
-const MQEmitter = require('mqemitter')
 const { invalidArgType, invalidArgValue, outOfRange } = require('../errors')
-const ipc = require('../index')
 const { Filters } = require('./filters')
+const { hostOf } = require('./hosts')
 const { carried, nameOf, topicOf } = require('./names')
+const { withBus } = require('./options')
+
+const MQEmitter = hostOf('mqemitter', 'mqemitter@7', () => require('mqemitter'))
 
 const FACE = 'mqemitter'
 /** Of a topic or a filter: at more mqemitter throws, which must not be another process' exception. */
@@ -37,7 +39,7 @@ class Emitter extends MQEmitter {
   /** @param {object} options checked; mqemitter writes its defaults into them */
   constructor(options) {
     super(options)
-    this.#bus = options.bus ?? ipc
+    this.#bus = withBus(options).bus
     this.#separator = options.separator
     this.#filters = new Filters(FACE, this.#bus, options, this.#receive)
   }
@@ -182,10 +184,7 @@ function checkListener(filter, listener) {
 }
 
 function checked(options) {
-  if (typeof options !== 'object') throw invalidArgType('options', 'of type object', options)
-  const { bus, concurrency } = options
-  if (bus !== undefined && typeof bus?.psubscribe !== 'function')
-    throw invalidArgType('options.bus', 'a bus of slabcast', bus)
+  const { concurrency } = withBus(options)
   if (typeof (concurrency ?? 0) !== 'number') throw invalidArgType('options.concurrency', 'of type number', concurrency)
   if (!((concurrency ?? 0) >= 0)) throw outOfRange('options.concurrency', '>= 0 (0: as many as come)', concurrency)
   for (const name of ['separator', 'wildcardOne', 'wildcardSome'])

@@ -3,7 +3,9 @@
 // Socket.IO's servers of one bus as one: an adapter on Socket.IO's own ClusterAdapter, which says what there is to be said; here is
 // how it reaches the others, who they are, and what becomes of questions when they die.
 
-const { ClusterAdapter, MessageType } = require('socket.io-adapter')
+const { hostOf } = require('./hosts')
+// Before those of the face's own that stand on it, too.
+const { ClusterAdapter, MessageType } = hostOf('socket.io', 'socket.io-adapter@2', () => require('socket.io-adapter'))
 const { withBus } = require('./options')
 const { BroadcastOperator, Emitter } = require('./socket.io/emitter')
 const { Questions, waitFor } = require('./socket.io/questions')
