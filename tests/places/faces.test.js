@@ -1,7 +1,7 @@
 'use strict'
 
 // The sub-paths of the package as it is published, in a project of somebody else's: what is there of a face whose host is, or is
-// not, installed.
+// not, installed; and what TypeScript finds of it.
 
 const test = require('node:test')
 const assert = require('node:assert/strict')
@@ -12,6 +12,7 @@ const { project } = require('./support/project')
 
 const root = path.join(__dirname, '..', '..')
 const { exports: doors } = require('../../package.json')
+const TSC = require.resolve('typescript/bin/tsc', { paths: [root] })
 
 /** By sub-path: the package it stands on, and as what an ES module imports what it is. */
 const FACES = {
@@ -85,3 +86,37 @@ test('ES modules import what each face is by its names', async (t) => {
   install(folder, hosts)
   assert.equal(await runs(t, [path.join(folder, 'app.mjs')]), 'true\n')
 })
+
+const PROGRAM = `
+${faces.map(([face, { exported }]) => `import ${exported} from 'slabcast/${face}'\n`).join('')}
+const is: boolean = new Rooms().publish('room', 'text')
+const { name }: { name: string } = new BroadcastChannel('name').unref()
+const pid: Promise<void> = masterInit(1)
+console.log(is, name, typeof pid, mqemitter({ concurrency: 1 }).concurrency.toFixed(), typeof createAdapter().call)
+new BusEmitter<{ news: [number] }>().emit('news', 1)
+new Emitter().to('room').emit('news')
+new PubSub().close()
+// @ts-expect-error no bytes and no text: so the typings are really there
+const wrong = () => new Rooms().publish('room', 7)
+export default [BroadcastOperator, testShmWrite, workerInit, wrong]
+process.exit()
+`
+
+for (const [resolution, { type, ...options }] of Object.entries({
+  node16: { type: 'module', module: 'node16' },
+  bundler: { type: 'module', module: 'esnext' },
+  node10: { type: 'commonjs', module: 'commonjs' },
+}))
+  test(`TypeScript finds the typings of each face, by resolution ${resolution}`, async (t) => {
+    const typeRoots = [path.join(root, 'node_modules', '@types')]
+    const base = { target: 'es2022', strict: true, outDir: 'out', rootDir: '.', types: ['node'], esModuleInterop: true }
+    const compilerOptions = { ...base, typeRoots, moduleResolution: resolution, ...options }
+    const folder = project(t, {
+      'package.json': { name: 'project', type },
+      'app.ts': PROGRAM,
+      'tsconfig.json': { compilerOptions, files: ['app.ts'] },
+    })
+    install(folder, [...hosts, 'graphql'])
+    await runs(t, [TSC, '--project', folder])
+    assert.equal(await runs(t, [path.join(folder, 'out', 'app.js')]), 'true name object 1 function\n')
+  })
