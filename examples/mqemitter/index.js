@@ -22,6 +22,8 @@ function lead() {
   for (let started = 0; started < workers; started++) cluster.fork(env)
   cluster.on('listening', ({ process: { pid } }, { port }) => console.log(`broker ${pid}: mqtt://${HOST}:${port}`))
   cluster.on('exit', ({ process: { pid } }, code, signal) => {
+    // One that failed would fail again.
+    if (code) process.exit(code)
     console.error(`broker ${pid} died (${signal ?? `code ${code}`}), next now`)
     cluster.fork(env)
   })

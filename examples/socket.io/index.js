@@ -13,6 +13,8 @@ const port = Number(process.argv[2] ?? 3000)
 cluster.setupPrimary({ exec: path.join(__dirname, 'worker.js'), args: [`${port}`] })
 for (let count = 0; count < WORKERS; count++) cluster.fork()
 cluster.on('exit', ({ process: { pid } }, code, signal) => {
+  // One that failed would fail again.
+  if (code) process.exit(code)
   console.error(`worker ${pid} ended (${signal ?? code}): another takes its place`)
   cluster.fork()
 })

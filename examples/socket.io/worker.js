@@ -49,4 +49,4 @@ io.on('connection', (socket) => {
   })
 })
 
-server.listen(port, '127.0.0.1')
+server.listen({ port: Number(port), host: '127.0.0.1' })

@@ -3,6 +3,8 @@
 // examples/mqemitter: clients of whichever broker talk, and go on when one is killed.
 
 const assert = require('node:assert/strict')
+const { once } = require('node:events')
+const net = require('node:net')
 const path = require('node:path')
 const test = require('node:test')
 const mqtt = require('mqtt')
@@ -69,4 +71,13 @@ test('the MQTT example: one broker of several processes, through the death of on
   for (const [number, client] of living.entries()) await client.publishAsync('rooms/again', String(number), { qos: 2 })
   for (const client of living)
     await until(() => rooms(client).filter((text) => text.startsWith('rooms/again')).length === 4)
+})
+
+test('a port that is taken ends the example', async (t) => {
+  const other = net.createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.after(() => other.close())
+  const example = application(t, [EXAMPLE, '--port', `${other.address().port}`], { env: UNNAMED })
+  assert.deepEqual(await example.end(), { code: 1, signal: null })
+  assert.match(example.errors, /EADDRINUSE/)
 })

@@ -3,6 +3,8 @@
 // examples/socket.io: clients at different workers, the clock, and the death of a worker.
 
 const assert = require('node:assert/strict')
+const { once } = require('node:events')
+const net = require('node:net')
 const path = require('node:path')
 const test = require('node:test')
 const { io } = require('socket.io-client')
@@ -59,4 +61,13 @@ test('people at different workers hear each other, are found, are told the time,
   await ann.socket.emitWithAck('enter', 'lobby', 'ann')
   bob.socket.emit('say', 'lobby', 'still there?')
   await until(() => ann.said.length > 0 && bob.said.length > 0, 'they hear each other again')
+})
+
+test('a port that is taken ends the example', async (t) => {
+  const other = net.createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  t.after(() => other.close())
+  const example = application(t, [EXAMPLE, `${other.address().port}`], { env: { SLABCAST_BUS: uniqueName() } })
+  assert.deepEqual(await example.end(), { code: 1, signal: null })
+  assert.match(example.errors, /EADDRINUSE/)
 })
