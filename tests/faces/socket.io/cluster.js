@@ -51,7 +51,7 @@ class Worker {
 
 /**
  * Starts a primary and its workers; they know of each other when it returns.
- * @param {'official' | 'slabcast'} adapter
+ * @param {'official' | 'own' | 'slabcast'} adapter `own`: Socket.IO's, which knows one server
  * @param {{ workers?: number, options?: object, busOptions?: object, hidesOffsets?: boolean }} given options of each Server, and of the
  *   bus it is given; `hidesOffsets`: clients do not show the last argument that recovery adds
  */

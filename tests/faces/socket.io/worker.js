@@ -11,6 +11,8 @@ const { ADAPTER, OPTIONS, BUS_OPTIONS } = process.env
 
 const adapters = {
   official: () => require('@socket.io/cluster-adapter').createAdapter(),
+  /** The host's own, of one server: with recovery the one that recovers. */
+  own: () => undefined,
   slabcast: () => {
     const { createAdapter } = require('slabcast/socket.io')
     if (BUS_OPTIONS === undefined) return createAdapter()
