@@ -151,12 +151,13 @@ class Emitter extends MQEmitter {
   }
 
   /** Messages come in the order of the bus, each by all subscriptions before the next. */
-  #receive = ([from, message], { position }) => {
-    if (from === this.#id || position <= this.#last) return
+  #receive = (published, { position }) => {
+    const [from, message] = Array.isArray(published) ? published : []
+    const topic = nameOf(message?.topic)
+    if (from === this.#id || position <= this.#last || topic === undefined) return
     this.#last = position
-    message.topic = nameOf(message.topic)
     // So deep by the separator here no filter can be.
-    if (!this.#isTooDeep(message.topic)) super.emit(message)
+    if (!this.#isTooDeep(topic)) super.emit(Object.assign(message, { topic }))
   }
 
   #isTooDeep(topic) {

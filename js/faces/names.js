@@ -32,10 +32,11 @@ const readableOf = (face) => `slabcast:${face}/`
 /** A pattern of all topics of a face that cannot be read: of which names they are, no pattern tells. */
 const unreadableOf = (face) => `slabcast:${face}/#*`
 
-/** A name as the codec carries it: one that is not well-formed as its bytes. `nameOf` gives it back. */
+/** A name as the codec carries it: one that is not well-formed as its bytes. `nameOf` gives it back, and of others' values none. */
 const carried = (name) => (name.isWellFormed() ? name : Buffer.from(name, 'utf16le'))
 
-const nameOf = (name) => (typeof name === 'string' ? name : name.toString('utf16le'))
+const nameOf = (name) =>
+  Buffer.isBuffer(name) ? name.toString('utf16le') : typeof name === 'string' ? name : undefined
 
 const escaped = (character) => (character === '/' ? '%2F' : '%25')
 

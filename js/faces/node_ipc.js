@@ -102,6 +102,7 @@ async function testShmWrite(text) {
 }
 
 function arrived(message, meta) {
+  if (nameOf(message) === undefined) return // not from these calls
   unread.add({ body: nameOf(message), meta })
   for (const end of waiting) end()
   queueMicrotask(callBack)

@@ -91,6 +91,16 @@ test('two emitters of one thread hear each other once, by one handle of the bus 
   for (const heard of all.flat()) assert.deepEqual(heard.map(({ number }) => number).sort(), [0, 1, 2])
 })
 
+test('what others publish to the topic of a topic, and is no message of an emitter, is left out', async (t) => {
+  const { name, bus } = openBusNamed(t)
+  const { heard } = keep(mqemitter({ bus: openBus(t, { name }) }), '#')
+  const others = [null, 7, 'text', Buffer.from('bytes'), {}, [], ['id'], ['id', null], ['id', {}], ['id', { topic: 7 }]]
+  for (const other of others) bus.publish('slabcast:mqemitter/a', other)
+  await emitted(mqemitter({ bus }), { topic: 'a', is: 'one' })
+  await until(() => heard.length > 0)
+  assert.deepEqual(heard, [{ topic: 'a', is: 'one' }])
+})
+
 test('what no filter can match is not read', async (t) => {
   const { name, bus } = openBusNamed(t)
   const other = mqemitter({ bus: openBus(t, { name }) })

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict')
 const test = require('node:test')
-const { uniqueName } = require('../node/support/bus')
+const { openBus, uniqueName } = require('../node/support/bus')
 const { runWith } = require('../node/support/process')
 const { Caller, join, workers } = require('./node_ipc/caller')
 
@@ -71,6 +71,16 @@ test('the primary writes to every worker and reads nothing; workers need not wai
   await all[0].call('testShmWrite', '"after"')
   await all[1].given('["after"]'.length)
   assert.equal(await primary.call('testShmRead'), '[]')
+})
+
+test('what else is published to its topic is left out', async (t) => {
+  const { bus: name, all } = await workers(t, 2)
+  await all[1].call('listen')
+  const bus = openBus(t, { name })
+  for (const other of [null, 7, {}, ['text'], new Uint8Array(2)]) bus.publish('slabcast:node_ipc/messages', other)
+  await bus.settled()
+  await all[0].call('testShmWrite', '"ours"')
+  assert.deepEqual(await all[1].given('["ours"]'.length), ['["ours"]'])
 })
 
 test('a worker that is killed is replaced by one of its index, which hears and is heard from then on', async (t) => {
