@@ -51,6 +51,7 @@ test('an emitter in a process that is no server: to all, to rooms, not to some, 
         emitter.except('a').compress(true).emit('others'),
         emitter.of('chat').emit('chat'),
         emitter.of('/chat').emit('chat again'),
+        new Emitter({}, 'chat').emit('and again'),
         emitter.socketsLeave('a'),
         emitter.to('a').emit('nobody'),
         emitter.to('b').emit('b'),
@@ -59,12 +60,12 @@ test('an emitter in a process that is no server: to all, to rooms, not to some, 
     },
     clients[0].id,
   )
-  assert.deepEqual(await emitter.hear(), Array(10).fill(true))
+  assert.deepEqual(await emitter.hear(), Array(11).fill(true))
   await got([
     [clients[0], [['all', 1, { two: Buffer.from('2') }], ['to a'], ['b']]],
     [clients[1], [['all', 1, { two: Buffer.from('2') }], ['others']]],
     [clients[2], [['all', 1, { two: Buffer.from('2') }], ['others']]],
-    [chatting, [['chat'], ['chat again']]],
+    [chatting, [['chat'], ['chat again'], ['and again']]],
   ])
   // It only publishes: nothing holds it.
   assert.deepEqual(await emitter.end(), { code: 0, signal: null })
@@ -219,7 +220,7 @@ test('wrong arguments are Node’s own errors', () => {
     assert.throws(() => new Emitter(options), { code: 'ERR_INVALID_ARG_TYPE' })
   }
   assert.throws(() => new Emitter(undefined, 1), { code: 'ERR_INVALID_ARG_TYPE' })
-  assert.throws(() => new Emitter().of(1), { code: 'ERR_INVALID_ARG_TYPE' })
+  for (const nsp of [1, undefined]) assert.throws(() => new Emitter().of(nsp), { code: 'ERR_INVALID_ARG_TYPE' })
   assert.throws(() => new Emitter().emit('connect'), /reserved event name/)
   assert.throws(() => new Emitter().emit('ask', () => {}), /not supported/)
   assert.throws(() => new Emitter().serverSideEmit('ask', () => {}), /not supported/)

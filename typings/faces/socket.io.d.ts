@@ -99,7 +99,7 @@ export declare class BroadcastOperator<EmitEvents = EventsMap> {
 /** For processes that are no Socket.IO servers: what they emit, the servers of the bus hand out. It keeps no process alive. */
 export declare class Emitter<EmitEvents = EventsMap> extends BroadcastOperator<EmitEvents> {
   /**
-   * @param nsp the namespace. Default: `'/'`
+   * @param nsp the namespace, with or without the slash before it. Default: `'/'`
    * @throws `ERR_INVALID_ARG_TYPE`
    */
   constructor(options?: EmitterOptions, nsp?: string)

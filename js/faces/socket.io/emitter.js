@@ -100,14 +100,15 @@ class Emitter extends BroadcastOperator {
   constructor(options, nsp = '/') {
     if (typeof nsp !== 'string') throw invalidArgType('nsp', 'of type string', nsp)
     const { bus } = withBus(options)
-    super(bus, nsp)
+    // As the host calls them all.
+    super(bus, nsp.startsWith('/') ? nsp : `/${nsp}`)
     this.#bus = bus
   }
 
   /** An emitter for another namespace. */
   of(nsp) {
     if (typeof nsp !== 'string') throw invalidArgType('nsp', 'of type string', nsp)
-    return new Emitter({ bus: this.#bus }, nsp.startsWith('/') ? nsp : `/${nsp}`)
+    return new Emitter({ bus: this.#bus }, nsp)
   }
 }
 
