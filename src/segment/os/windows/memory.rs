@@ -22,6 +22,9 @@ use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_OPEN_REPARSE_POINT,
 };
 
+/// The folder is there for longer than it takes to make a file in it, or it is somebody's who removes it all the time.
+const TRIES: u32 = 32;
+
 pub struct Memory {
     // Unmapped before the rest is dropped.
     shmem: Shmem,
@@ -31,21 +34,27 @@ pub struct Memory {
 impl Memory {
     /// Makes a file, which goes again with what is returned unless that is kept. There is nobody else to let in.
     pub fn create(id: &str, bytes: usize, _mode: u32) -> Result<Memory, SegmentError> {
-        files::make_folder(&files::root(false), false).map_err(|error| os_error(id, error))?;
         let path = path_of(id).map_err(|error| os_error(id, error))?;
         let file = Remains { id: id.to_owned(), kept: false };
-        match ShmemConf::new().os_id(path).size(bytes).create() {
-            Ok(mut shmem) => {
-                // It would remove it in a way of its own.
-                shmem.set_owner(false);
-                step("create: made");
-                Ok(Memory { shmem, file })
+        let mut tries = 1..TRIES;
+        let mut shmem = loop {
+            files::make_folder(&files::root(false), false).map_err(|error| os_error(id, error))?;
+            let error = match ShmemConf::new().os_id(&path).size(bytes).create() {
+                Ok(shmem) => break shmem,
+                Err(ShmemError::MapCreateFailed(ERROR_DISK_FULL | ERROR_HANDLE_DISK_FULL)) => {
+                    return Err(NoSpace { needed: bytes as u64, available: files::free_bytes() }.into());
+                }
+                Err(error) => os_error(id, error),
+            };
+            // Whose memory was the last in it has removed the folder since.
+            if !matches!(error, SegmentError::Gone(_)) || tries.next().is_none() {
+                return Err(error);
             }
-            Err(ShmemError::MapCreateFailed(ERROR_DISK_FULL | ERROR_HANDLE_DISK_FULL)) => {
-                Err(NoSpace { needed: bytes as u64, available: files::free_bytes() }.into())
-            }
-            Err(error) => Err(os_error(id, error)),
-        }
+        };
+        // It would remove it in a way of its own.
+        shmem.set_owner(false);
+        step("create: made");
+        Ok(Memory { shmem, file })
     }
 
     /// From here on it stays until it is unlinked.
@@ -161,5 +170,24 @@ fn path_of(id: &str) -> io::Result<String> {
     match path.to_str() {
         Some(path) => Ok(path.replace('\\', "/")),
         None => Err(io::Error::new(ErrorKind::InvalidInput, format!("{} is not Unicode", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_can_be_made_while_the_folder_goes_with_that_of_others() {
+        let make = || {
+            for _ in 0..50 {
+                let id = memory_id(getrandom::u64().expect("a number"));
+                drop(Memory::create(&id, 4096, 0o600).map_err(|error| error.to_string()).expect("made"));
+            }
+        };
+        let threads = [(); 4].map(|()| std::thread::spawn(make));
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
     }
 }
