@@ -107,6 +107,13 @@ const checks = [
     'found != INVALID_FILE_ATTRIBUTES || found & FILE_ATTRIBUTE_DIRECTORY != 0',
     openers,
   ],
+  [
+    'memory is made once, though its folder may be gone',
+    body('memory'),
+    'const TRIES: u32 = 32;',
+    'const TRIES: u32 = 1;',
+    unit('segment::os::windows::memory::tests::memory_can_be_made_while_the_folder_goes_with_that_of_others'),
+  ],
   ['memory keeps its file', body('memory'), 'if !self.kept {', 'if false && !self.kept {', openers],
   [
     'memory that was unlinked keeps its file',
