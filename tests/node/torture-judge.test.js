@@ -230,15 +230,17 @@ for (const [what, life, fault] of [
     { by: 'LOST', stallTimeout: null },
     /lost its answers, though nobody is ever cut off/,
   ],
+  ['of all, one of whom has nothing', { all: 1, missing: 1, by: 'ANSWERS', stallTimeout: null }, /got nothing of 2\/1/],
+  ['of all, one of whom had no room for it', { all: 1, missing: 1, full: 1, by: 'ANSWERS', stallTimeout: null }],
   ['no end', {}, /has not ended/],
 ]) {
   test(`a request: ${what}`, async () => {
     const { stallTimeout = PLAN.bus.stallTimeout } = life
     const { actor, judge, BY } = await history({ ...PLAN, bus: { ...PLAN.bus, stallTimeout } })
     const one = actor(1)
-    one.note(300, 'ASKED', 300, 1, 0, 20, 0)
+    one.note(300, 'ASKED', 300, 1, 0, 20, life.all ?? 0)
     for (const answer of life.answers ?? []) one.note(305, 'ANSWERED', 1, 0, ...answer.split('/').map(Number))
-    if (life.by) one.note(life.time ?? 306, 'ENDED', 1, BY[life.by], 0)
+    if (life.by) one.note(life.time ?? 306, 'ENDED', 1, BY[life.by], life.missing ?? 0, life.full ?? 0)
     const two = actor(2)
     two.note(60, 'RESPONDS', 59, 60, 1, 0)
     if (life.serves !== false) two.note(303, 'SERVED', 1, 0, 1, 1)

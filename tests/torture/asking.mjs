@@ -130,9 +130,9 @@ export class Asking {
       const answers = all
         ? await bus.requestMany(what, message, { timeout })
         : [{ status: 'fulfilled', value: await bus.request(what, message, { timeout }) }]
-      let missing = 0
-      for (const answer of answers) missing += this.#isAnswer(request, answer) ? 0 : 1
-      this.#notes.note(KIND.ENDED, request, BY.ANSWERS, missing)
+      const others = answers.filter((answer) => !this.#isAnswer(request, answer))
+      const full = others.filter(({ reason }) => reason?.code === 'ERR_OUTBOX_FULL')
+      this.#notes.note(KIND.ENDED, request, BY.ANSWERS, others.length, full.length)
     } catch (error) {
       if (this.#isAnswer(request, { status: 'rejected', reason: error })) {
         this.#notes.note(KIND.ENDED, request, BY.ANSWERS, 0)

@@ -49,7 +49,7 @@ export const KIND = {
   ASKED: 21,
   /** An answer came to a request: request, 0: a value, 1: an error of the handler's; who served it: actor, responder */
   ANSWERED: 22,
-  /** It has ended: request, by (see BY), how many of those that `requestMany` gives are no answers */
+  /** It has ended: request, by (see BY), how many of those that `requestMany` gives are no answers, of how many there was no room for one */
   ENDED: 23,
   /** An answer of this thread could not be sent: nothing */
   UNSENT: 24,
