@@ -360,8 +360,9 @@ mod tests {
         assert!(asked.is_due(3, state(3), start + 2 * ASKED_EVERY));
     }
 
-    use crate::bus::{Attachment, Options};
-    use crate::layout::Identity;
+    use crate::bus::stall::InTheWay;
+    use crate::bus::{Attachment, Options, group};
+    use crate::layout::{GroupState, Identity};
     use crate::sync::Ordering::Relaxed;
 
     fn open(what: &str) -> Attachment {
@@ -421,6 +422,35 @@ mod tests {
         assert_eq!(bus.stats().reaped, 1);
         assert!(!bus.suspects());
         drop(living);
+    }
+
+    #[test]
+    fn who_died_while_it_joined_a_group_is_found_by_whoever_has_no_room() {
+        let name = format!("unit-care-joining-{}", std::process::id());
+        let mut bus = Attachment::open(&Options { size: 64 << 10, ..Options::new(name) }).expect("open");
+        let topic = bus.topic("t", Duration::from_secs(60)).expect("a topic");
+        dead_at(&bus, 2);
+        let shared = bus.shared.clone();
+        let parts = shared.parts();
+        let guard = shared.lock_registry(Duration::from_secs(60)).expect("free");
+        shared.segment.reserve_groups().expect("memory");
+        let (row, _) = shared.topics().make_group(topic.id, b"g", 2).expect("a row");
+        group::join(&parts, row, topic.id);
+        let state = &parts.groups.get(row).expect("made").gate.state;
+        state.store(GroupState::new(2, GroupState::JOINING).0, Relaxed);
+        drop(guard);
+        let publish = |bus: &mut Attachment| bus.publish_all(topic, 0, std::iter::once(&[0u8; 1000][..]));
+        while publish(&mut bus).is_ok() {}
+        // Whoever joins is not cut off, however long it takes.
+        let (now, interval) = (Instant::now(), Duration::from_secs(60));
+        for looks in 1..4 {
+            let timeout = Some(Duration::ZERO);
+            let in_the_way = bus.care.stall.look(&parts, 0, 1024, now + looks * interval, interval, timeout);
+            assert_eq!(in_the_way, [InTheWay { who: Reads::Group(row), cut: false }]);
+        }
+        assert_eq!(bus.relieve(1000, now, interval, None), Ok(true));
+        assert_eq!(bus.stats().reaped, 1);
+        publish(&mut bus).expect("room");
     }
 
     #[test]

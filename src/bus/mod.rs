@@ -418,6 +418,11 @@ impl Bus {
                 std::thread::yield_now();
                 continue;
             }
+            // However long it takes: others rely on this member's look.
+            if self.look_after().is_err() {
+                self.at.leave();
+                return Err(TopicError::Corrupt.into());
+            }
             match self.at.relieve(len, Instant::now(), pause, self.stall_timeout) {
                 Ok(true) => {}
                 Ok(false) => {

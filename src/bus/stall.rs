@@ -85,14 +85,19 @@ impl Stall {
             let state = GroupState(group.gate.state.load(Acquire));
             let cursor = GroupCursor(group.gate.cursor.load(Acquire)).position(floor.tail);
             let low = group.gate.low.load(Acquire);
-            let gates = state.is_reading() && low < floor.position.min(line) && cursor < floor.tail;
+            // As in limit(): of one that joins its low alone.
+            let gates = state.gates()
+                && low < floor.position.min(line)
+                && (!state.is_reading() || cursor < floor.tail);
             // Where I am one of them, I take what is there before I wait any longer.
             if !gates || members_of(parts.group_row(row)).any(|member| member == me) {
                 *seen = Seen::default();
                 continue;
             }
             let waited = seen.stays(state.0, cursor, passed);
-            let cut = timeout.is_some_and(|timeout| waited >= timeout) && group::cut_off(group, state);
+            // Who joins it holds the registry lock, and is only reaped when dead.
+            let due = state.is_reading() && timeout.is_some_and(|timeout| waited >= timeout);
+            let cut = due && group::cut_off(group, state);
             in_the_way.push(InTheWay { who: Reads::Group(row), cut });
         }
         in_the_way

@@ -26,6 +26,7 @@ fn child() {
         ["comer", bus, times] => comer(bus, times.parse().expect("a number")),
         ["storm", bus, seed] => storm(bus, seed.parse().expect("a number")),
         ["judge", bus] => judge(bus),
+        ["idle", bus] => idle(bus),
         _ => panic!("no such role: {role}"),
     }
 }
@@ -545,6 +546,41 @@ fn deaths_under_the_registry_lock_leave_the_table_whole() {
         }
         println!("{kills} kills; the longest wait after one: {longest:?}");
         drop((keeper, last));
+        nothing_left(isolated, &bus, "all left");
+    });
+}
+
+// Killed while whoever would notice waits for room
+
+/// Attached, and nothing else.
+fn idle(name: &str) {
+    let _bus = Bus::open(busy_options(name)).expect("open");
+    let lines = lines();
+    say("ready");
+    let _ = lines.recv();
+}
+
+#[test]
+fn who_waits_for_room_looks_after_the_bus_meanwhile() {
+    isolated("who_waits_for_room_looks_after_the_bus_meanwhile", |isolated| {
+        let bus = format!("waiting-{}", std::process::id());
+        // It reads nothing, and so does not look.
+        let mut reader = Bus::open(busy_options(&bus)).expect("open");
+        reader.subscribe("t").expect("subscribe");
+        let mut publisher = Bus::open(busy_options(&bus)).expect("open");
+        let idle = Player::start(&["idle", &bus]);
+        assert_eq!(idle.hear(), "ready");
+        let publishing = std::thread::spawn(move || {
+            for _ in 0..100 {
+                publisher.publish_raw("t", &[0; 1000]).expect("once there is room");
+            }
+        });
+        until("the slab is full", || reader.stats().slab_used > 60 << 10);
+        idle.kill();
+        until("the dead one is found", || reader.stats().members_attached == 2);
+        assert!(!publishing.is_finished(), "it waits as long as nobody reads");
+        drop(reader);
+        publishing.join().expect("then it went on");
         nothing_left(isolated, &bus, "all left");
     });
 }
