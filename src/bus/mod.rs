@@ -701,6 +701,22 @@ mod tests {
         thread.join().expect("echo");
     }
 
+    /// As many of them as fit into the half of a slab at which it would be woken to pass them.
+    #[test]
+    fn who_wants_none_of_what_came_falls_asleep_after_one_look() {
+        let options = Options::new(format!("unit-foreign-{}", std::process::id()));
+        let mut quiet = Bus::open(options.clone()).expect("open");
+        quiet.subscribe("quiet").expect("subscribe");
+        let mut bus = Bus::open(options).expect("open");
+        for n in 0..60_000u32 {
+            bus.try_publish("noise", &n).expect("room");
+        }
+        assert!(!quiet.at.fall_asleep(Duration::ZERO), "there is nothing for it");
+        bus.publish("quiet", &()).expect("publish");
+        quiet.at.rouse();
+        assert!(quiet.at.fall_asleep(Duration::ZERO), "now there is");
+    }
+
     /// Without a tick, too: nothing else wakes it.
     #[test]
     fn a_sleeper_on_a_quiet_topic_is_woken_to_let_others_pass() {

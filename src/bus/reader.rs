@@ -33,8 +33,9 @@ pub(crate) trait Sink {
     fn discard(&mut self);
 }
 
-/// Positions a look passes at the most.
-pub(super) const PASSED_AT_ONCE: u64 = 8192;
+/// Positions a look passes at the most: in some 0.1 ms, and as many messages as it takes to wake who sleeps on the slab. With fewer a
+/// busy bus of others' messages would look like something to drain, and keep awake who wants none of them.
+pub(super) const PASSED_AT_ONCE: u64 = 1 << 16;
 
 /// Takes nothing: the drain ends before the first frame of interest.
 pub(super) struct Nothing;
@@ -223,30 +224,35 @@ impl Reader {
         let mut torn = tail < self.cursor;
         let mut taken = Traffic::default();
         step("drain: begun");
-        while position < end {
-            let At::Slot(slot) = ring.read(position) else {
-                torn = true;
-                break;
-            };
-            if interest.may_want(slot.hash()) {
-                let frame = Frame::at(parts.blocks, slot.unit());
-                let (index, generation) = frame.topic();
-                let topic = TopicId { index, generation };
-                if interest.wants(topic, position) {
-                    let head = head(frame, topic);
-                    if head.position != position || head.len as u64 > parts.max_message {
-                        torn = true;
-                        break;
-                    }
-                    if !sink.fits(head.len) {
-                        full = true;
-                        break;
-                    }
-                    interest.pass(topic, head.sequence);
-                    taken.add(head.len);
-                    let body = slot.unit() as usize & (parts.blocks.len() - 1);
-                    sink.take(&head, |bytes| copy_body(parts.blocks, body, bytes));
+        loop {
+            let passed = ring.pass(position, end, |hash| interest.may_want(hash));
+            last_unit = passed.last.map(|slot| slot.unit()).or(last_unit);
+            position = passed.position;
+            let slot = match passed.met {
+                None => break,
+                Some(At::Slot(slot)) => slot,
+                Some(At::Lost) => {
+                    torn = true;
+                    break;
                 }
+            };
+            let frame = Frame::at(parts.blocks, slot.unit());
+            let (index, generation) = frame.topic();
+            let topic = TopicId { index, generation };
+            if interest.wants(topic, position) {
+                let head = head(frame, topic);
+                if head.position != position || head.len as u64 > parts.max_message {
+                    torn = true;
+                    break;
+                }
+                if !sink.fits(head.len) {
+                    full = true;
+                    break;
+                }
+                interest.pass(topic, head.sequence);
+                taken.add(head.len);
+                let body = slot.unit() as usize & (parts.blocks.len() - 1);
+                sink.take(&head, |bytes| copy_body(parts.blocks, body, bytes));
             }
             last_unit = Some(slot.unit());
             position += 1;
