@@ -89,6 +89,11 @@ const table = [
   wine('It compiles with rustc, which is a program of the system beneath', 'tests/node/binary.test.js', [
     'without the flags of a release build a binary names the folder its source lies in, with them it does not',
   ]),
+  wine(
+    'A turn of the event loop takes as long there as an answer: who comes to sleep after one finds it has come',
+    'tests/node/spin.test.js',
+    ['nobody spins while there are more awake readers than cores'],
+  ),
   macos(WATCHES, 'tests/node/thread-wake.test.js', WATCHED),
   macos('Memory is no file there: no other program can write into it', 'tests/node/errors.test.js', [
     'ERR_LAYOUT_VERSION: a living bus of another version is not joined, and not harmed',
