@@ -176,6 +176,20 @@ const checks = [
     node('a group whose members are all stopped is cut off'),
   ],
   [
+    'a group that is being joined is in nobody’s way',
+    'src/bus/stall.rs',
+    'let gates = state.gates()\n',
+    'let gates = state.is_reading()\n',
+    'bus::care::tests::who_died_while_it_joined_a_group_is_found_by_whoever_has_no_room',
+  ],
+  [
+    'a group that is being joined is cut off',
+    'src/bus/stall.rs',
+    'let due = state.is_reading() && timeout',
+    'let due = timeout',
+    'bus::care::tests::who_died_while_it_joined_a_group_is_found_by_whoever_has_no_room',
+  ],
+  [
     'what was left of a group is for who comes then',
     working,
     'let is_new = topics.is_group_empty(row);',

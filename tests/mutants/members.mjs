@@ -130,6 +130,22 @@ const checks = [
     'bus::tests::a_sleeper_on_a_quiet_topic_is_woken_to_let_others_pass',
   ],
   [
+    'nudge',
+    'what is to be passed at once looks like something to drain',
+    'src/bus/reader.rs',
+    'PASSED_AT_ONCE: u64 = 1 << 16;',
+    'PASSED_AT_ONCE: u64 = 1 << 13;',
+    'bus::tests::who_wants_none_of_what_came_falls_asleep_after_one_look',
+  ],
+  [
+    'tick',
+    'who waits for room does not look',
+    'src/bus/mod.rs',
+    'if self.look_after().is_err() {',
+    'if false && self.look_after().is_err() {',
+    'rust::crash::who_waits_for_room_looks_after_the_bus_meanwhile',
+  ],
+  [
     'many',
     'each of many is published alone',
     'js/hot.js',
