@@ -58,6 +58,10 @@ use attachment::{Attachment, Live, TICK, TopicRef};
 #[cfg(feature = "node")]
 pub(crate) use durable::{Durable, Mark};
 #[cfg(feature = "node")]
+pub(crate) use gathering::Gathering;
+#[cfg(not(feature = "node"))]
+use gathering::Gathering;
+#[cfg(feature = "node")]
 pub(crate) use glob::Glob;
 #[cfg(feature = "node")]
 pub(crate) use news::News;
@@ -113,7 +117,6 @@ pub(crate) use crate::layout::Watches;
 #[cfg(feature = "node")]
 pub(crate) use crate::wake::{Orders, Vigil, Waitable};
 use census::RESERVED;
-use gathering::Gathering;
 use inbox::{Inbox, Kind, Label, Named, Names};
 use requests::Requests;
 use responding::Responding;
@@ -408,7 +411,7 @@ impl Bus {
                 if self.inbox.bytes() >= self.inbox_max {
                     return Err(PublishError::InboxFull { bytes: self.inbox.bytes() });
                 }
-                if self.take_in().and_then(|()| self.make_room_of_groups()).is_err() {
+                if self.take_in().and_then(|_| self.make_room_of_groups()).is_err() {
                     self.at.leave();
                     return Err(TopicError::Corrupt.into());
                 }
@@ -539,8 +542,8 @@ impl Bus {
         self.handled();
         let mut next = self.inbox.position();
         if next.is_none() {
-            self.tick_and_take_in().inspect_err(|_| self.at.leave())?;
-            self.gathering.found(self.inbox.len());
+            let has_more = self.tick_and_take_in().inspect_err(|_| self.at.leave())?;
+            self.gathering.found(self.inbox.len(), has_more);
             next = self.inbox.position();
         }
         if self.at.take_split() {
@@ -563,7 +566,7 @@ impl Bus {
         Ok(next.is_some())
     }
 
-    fn tick_and_take_in(&mut self) -> Result<(), RecvError> {
+    fn tick_and_take_in(&mut self) -> Result<bool, RecvError> {
         self.at.consume();
         self.at.consume_taken();
         self.gathering.wait();
@@ -584,7 +587,8 @@ impl Bus {
         Ok(())
     }
 
-    fn take_in(&mut self) -> Result<(), RecvError> {
+    /// True: there is more than it had room for.
+    fn take_in(&mut self) -> Result<bool, RecvError> {
         self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;
         let at = &mut self.at;
         let drained = if at.has_patterns() {
@@ -597,7 +601,8 @@ impl Bus {
         if drained == Drained::Corrupt {
             return Err(RecvError::Corrupt);
         }
-        self.catch_up_durables().map_err(|_| RecvError::Corrupt)
+        self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;
+        Ok(drained == Drained::More)
     }
 
     /// Of what was drained, a message for each subscription that it is for: by name, and by each pattern.

@@ -16,7 +16,7 @@
 
 use super::arrays::{Array, adopt, give_back, memory_of};
 use super::wakeup::{Look, Wakeup};
-use crate::bus::{Attachment, Drained, Head, Refused, Sink, TopicRef, Turn};
+use crate::bus::{Attachment, Drained, Gathering, Head, Refused, Sink, TopicRef, Turn};
 use crate::registry::TopicId;
 use napi::bindgen_prelude::Object;
 use napi::{Env, JsValue, sys};
@@ -81,6 +81,8 @@ pub(super) struct Hot {
     found: bool,
     /// There may be posts that nobody has taken.
     posted: bool,
+    /// Of what is drained; what is taken of groups is for whoever comes first.
+    gathering: Gathering,
 }
 
 impl Hot {
@@ -95,6 +97,7 @@ impl Hot {
             looker: None,
             found: false,
             posted: false,
+            gathering: Gathering::napping(),
         }
     }
 
@@ -192,10 +195,12 @@ impl Hot {
         let Some(attachment) = living(&mut self.attachment) else { return CLOSED };
         // JavaScript drains when the listeners of what it drained before have returned.
         consume(attachment, self.registers.slice());
+        self.gathering.wait();
         let mut batch =
             Batch { meta: self.meta.slice(), bytes: self.bytes.slice(), count: 0, used: 0, needed: 0 };
         let drained = attachment.drain(POSITIONS, &mut batch);
         let (count, needed) = (batch.count, batch.needed);
+        self.gathering.found(count, drained != Drained::All);
         let told = attachment.take_reused() as u32 * REUSED
             + attachment.has_gaps() as u32 * GAPS
             + attachment.has_news() as u32 * NEWS;
