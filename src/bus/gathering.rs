@@ -49,7 +49,7 @@ impl Gathering {
     /// Right before a look. Bounded, whatever is or is not published.
     #[inline]
     pub fn wait(&self) {
-        if self.pause > 0 && !self.has_more {
+        if self.waits() {
             while Ticks::now().since(self.looked) < self.pause {
                 if self.pause > LONGEST {
                     return std::thread::sleep(NAP);
@@ -57,6 +57,11 @@ impl Gathering {
                 std::hint::spin_loop();
             }
         }
+    }
+
+    #[inline]
+    fn waits(&self) -> bool {
+        self.pause > 0 && !self.has_more
     }
 
     /// A look found so many messages, and left more where they are.
@@ -115,11 +120,11 @@ mod tests {
 
     #[test]
     fn who_left_some_for_want_of_room_does_not_wait_for_more() {
-        let mut gathering = Gathering { looked: Ticks::now(), pause: 1 << 60, ..Gathering::default() };
+        let mut gathering = Gathering { pause: LONGEST, ..Gathering::default() };
         gathering.found(MANY as usize, true);
-        // Else it would not return in this life.
-        gathering.wait();
-        assert!(gathering.pause >= LONGEST, "what was known of the burst still holds");
+        assert!(!gathering.waits());
+        gathering.found(MANY as usize, false);
+        assert!(gathering.waits());
     }
 
     #[test]

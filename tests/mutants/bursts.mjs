@@ -1,6 +1,8 @@
-// As mutants.mjs, of bursts: whoever is posted to late is posted to, and whoever is not looks once more.
+// As mutants.mjs, of bursts: whoever is posted to late is posted to, and whoever is not looks once more; who lets messages gather.
 
 const fanout = 'src/bus/fanout.rs'
+const gathering = 'src/bus/gathering.rs'
+const gathered = (test) => `bus::gathering::tests::${test}`
 const unit = (test) => `bus::fanout::tests::${test}`
 const node = (test) => `node::tests/node/burst.test.js::${test}`
 
@@ -67,6 +69,20 @@ const checks = [
     '    } else this.#again.refresh()\n',
     '    }\n',
     node('a publisher that is busy after its last message'),
+  ],
+  [
+    'who left some for want of room waits for more',
+    gathering,
+    'self.pause > 0 && !self.has_more',
+    'self.pause > 0',
+    gathered('who_left_some_for_want_of_room_does_not_wait_for_more'),
+  ],
+  [
+    'an event loop waits no longer than a thread that spins',
+    gathering,
+    'if self.naps { LONGEST_NAP } else { LONGEST }',
+    'LONGEST',
+    gathered('who_naps_waits_for_longer'),
   ],
 ]
 
