@@ -88,8 +88,7 @@ impl Stage {
 
     pub fn person(&self, id: u32) -> Person {
         let (members, topics) = (self.members.to_string(), self.topics.to_string());
-        let player = Player::start(&["actor", &id.to_string(), &self.bus, &members, &topics]);
-        assert_eq!(player.hear(), "ready");
+        let player = Player::start_ready(&["actor", &id.to_string(), &self.bus, &members, &topics]);
         Person { id, number: 0, player, may_stop: false, acknowledged: Counts::new() }
     }
 

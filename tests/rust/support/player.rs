@@ -3,7 +3,7 @@
 use super::WATCHDOG;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// Whether a process can be stopped, and go on later.
@@ -27,6 +27,24 @@ impl Player {
         let input = process.stdin.take();
         let said = listen(process.stdout.take().expect("piped"));
         Player { process, input, said }
+    }
+    /// One whose first word is `ready`, before it does anything. Under Wine, now and then, a process ends before its first word: another
+    /// is started.
+    pub fn start_ready(role: &[&str]) -> Player {
+        let mut again = 0..if cfg!(windows) { 5 } else { 0 };
+        loop {
+            let mut player = Player::start(role);
+            match player.said.recv_timeout(WATCHDOG) {
+                Ok(word) => {
+                    assert_eq!(word, "ready");
+                    return player;
+                }
+                Err(RecvTimeoutError::Disconnected) if again.next().is_some() => {
+                    println!("{role:?} said nothing, and ended: {:?}", player.process.wait());
+                }
+                Err(error) => panic!("it says something: {error}"),
+            }
+        }
     }
     pub fn tell(&mut self, line: &str) {
         writeln!(self.input.as_mut().expect("not ended"), "{line}").expect("it lives");
