@@ -2,7 +2,7 @@
 
 use crate::scenes::Scene;
 use crate::stage::Stage;
-use crate::support::{WATCHDOG, may_isolate, this_program};
+use crate::support::{AGAIN, WATCHDOG, may_isolate, this_program};
 use std::fs::File;
 use std::process::{Child, ExitStatus};
 use std::sync::Mutex;
@@ -85,13 +85,11 @@ pub fn run(cases: &[Case]) -> Vec<String> {
 
 fn run_one(name: &str) -> Result<Waits, String> {
     let (mut status, mut said) = start(name);
-    // Under Wine, now and then, a process ends before its first word: another is started.
-    for _ in 0..if cfg!(windows) { 5 } else { 0 } {
-        if !said.is_empty() {
-            break;
-        }
+    let mut again = AGAIN;
+    while said.is_empty() && again > 0 {
         println!("{name}: nothing was said, and it ended: {status:?}");
         (status, said) = start(name);
+        again -= 1;
     }
     let waits =
         said.lines().find_map(|line| line.split_once("waited ")).and_then(|(_, rest)| rest.split_once(' '));

@@ -10,7 +10,7 @@ mod random;
 
 pub use isolation::{isolated, may_isolate, nothing_left, this_program};
 pub use place::{folder_of, left};
-pub use player::{CAN_STOP, Player, lines, role, say};
+pub use player::{AGAIN, CAN_STOP, Player, lines, role, say};
 pub use random::Random;
 
 use std::time::{Duration, Instant};

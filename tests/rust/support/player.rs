@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Whether a process can be stopped, and go on later.
 pub const CAN_STOP: bool = cfg!(unix);
 
+/// How often a process is started again that ends before its first word: under Wine, now and then, one does.
+pub const AGAIN: u32 = if cfg!(windows) { 5 } else { 0 };
+
 const ROLE: &str = "SLABCAST_CRASH_ROLE";
 
 /// A process in one of the roles of the test `child`.
@@ -28,10 +31,9 @@ impl Player {
         let said = listen(process.stdout.take().expect("piped"));
         Player { process, input, said }
     }
-    /// One whose first word is `ready`, before it does anything. Under Wine, now and then, a process ends before its first word: another
-    /// is started.
+    /// One whose first word is `ready`, before it does anything.
     pub fn start_ready(role: &[&str]) -> Player {
-        let mut again = 0..if cfg!(windows) { 5 } else { 0 };
+        let mut again = 0..AGAIN;
         loop {
             let mut player = Player::start(role);
             match player.said.recv_timeout(WATCHDOG) {
