@@ -255,15 +255,15 @@ const bookmarkChecks = [
   [
     'who was cut off looks for nothing after the drain',
     'src/bus/mod.rs',
-    '        self.catch_up_durables().map_err(|_| RecvError::Corrupt)\n',
-    '        Ok(())\n',
+    '        self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;\n        Ok(',
+    '        Ok(',
     past('a_durable_subscription_that_is_cut_off_finds_what_the_slab_still_holds_and_is_told_the_rest'),
   ],
   [
     'nor before it, where it noticed while it subscribed',
     'src/bus/mod.rs',
-    '        self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;\n',
-    '',
+    '        self.catch_up_durables().map_err(|_| RecvError::Corrupt)?;\n        let at',
+    '        let at',
     past('a_durable_subscription_beside_others_finds_what_is_its_and_they_are_told_what_they_missed'),
   ],
   [
