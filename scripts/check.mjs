@@ -1,4 +1,4 @@
-// The linters: Rust's and JavaScript's format and lint, and the typings.
+// The linters: Rust's and JavaScript's format and lint, the typings, and what else is seen without running a test.
 
 import { run } from './run.mjs'
 
@@ -14,6 +14,8 @@ run(
   loom,
 )
 run(process.execPath, ['scripts/check-workflows.mjs'])
+// That each mutant still stands in the code it changes; they are run by `npm run mutants`.
+run(process.execPath, ['tests/mutants/run.mjs', '--list'], { stdio: ['ignore', 'ignore', 'inherit'] })
 run('npx', ['biome', 'check', '--error-on-warnings', '.'])
 run('npx', ['tsc', '--project', 'tests/types'])
 run('npx', ['tsc', '--project', 'tests/types/tsconfig.bundler.json'])
