@@ -4,6 +4,8 @@
 
 const test = require('node:test')
 const assert = require('node:assert')
+const fs = require('node:fs')
+const path = require('node:path')
 const {
   actor,
   actors,
@@ -16,6 +18,7 @@ const {
   longest,
   random,
   rounds,
+  scratch,
   until,
 } = require('./support')
 
@@ -83,9 +86,12 @@ test('a subscriber killed with unread messages does not hold the publishers', as
     for (const one of [publisher, stuck, reader]) await open(one, options)
     await listen(stuck, 'news')
     await listen(reader, 'news')
-    stuck.start(() => {
+    const sign = path.join(scratch(), 'stuck')
+    stuck.start(({ fs }, sign) => {
+      fs.writeFileSync(sign, '')
       for (;;);
-    })
+    }, sign)
+    await until('it stands in a loop', () => fs.existsSync(sign))
     // Fills the slab, for nobody reads it at once.
     const held = await publisher.run(({ state }) => {
       let n = 0
